@@ -1,0 +1,81 @@
+/**
+ * The port: what an adapter offers to the core, and all that the core knows of a driver. Types only.
+ *
+ * @module
+ */
+import type { Dialect } from "./sql/dialect.ts";
+import type { ResultSet, Statement } from "./sql/statement.ts";
+
+/** An isolation level of the SQL standard. */
+export type IsolationLevel = "read uncommitted" | "read committed" | "repeatable read" | "serializable";
+
+/** Options of every call that reaches the database. */
+export interface CallOptions {
+  /** Gives up when it aborts: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds after which the call gives up with a TimeoutError. */
+  readonly timeout?: number;
+}
+
+/** Options of a transaction. */
+export interface TransactionOptions {
+  readonly isolation?: IsolationLevel;
+  readonly readOnly?: boolean;
+  /** PostgreSQL: wait for a snapshot that cannot fail, for a serializable, read-only transaction. */
+  readonly deferrable?: boolean;
+}
+
+/** What a database can do; execution chooses by it, never by a driver's name. */
+export interface Capabilities {
+  /** "atomic": `batch` is one transaction in one request. "stepwise": a commit runs statement by statement on a connection. */
+  readonly batch: "atomic" | "stepwise";
+  /** Whether `connect` works. */
+  readonly interactive: boolean;
+  /** Whether a connection has savepoints. */
+  readonly savepoints: boolean;
+  /** The isolation levels a transaction can have, weakest first. A stronger one satisfies a weaker request. */
+  readonly isolation: readonly IsolationLevel[];
+  /** Whether a transaction can be read-only. */
+  readonly readOnly: boolean;
+  /** Whether a transaction can be deferrable. */
+  readonly deferrable: boolean;
+}
+
+/** One database, reached through one driver client. */
+export interface Database {
+  readonly dialect: Dialect;
+  readonly capabilities: Capabilities;
+  /** What to call this database in messages and in JSON: never with credentials. */
+  readonly description: string;
+  /** Runs one statement on its own, committed at once. One request. */
+  execute(statement: Statement, options?: CallOptions): Promise<ResultSet>;
+  /**
+   * Runs all statements in one transaction, in one request; none is applied when one fails. The error's
+   * `statementIndex` tells which one failed, where the driver knows. Absent where the driver has none.
+   */
+  batch?(statements: readonly Statement[], options?: CallOptions & TransactionOptions): Promise<ResultSet[]>;
+  /** Opens an interactive transaction. How many requests that takes is the adapter's to document. */
+  connect(options?: CallOptions & TransactionOptions): Promise<Connection>;
+  /** Gives back what the database holds open. Closes the driver's client only if the adapter made it. */
+  close(): Promise<void>;
+}
+
+/** An interactive transaction. Calls must not overlap. */
+export interface Connection {
+  /** Runs one statement in the transaction. */
+  execute(statement: Statement, options?: CallOptions): Promise<ResultSet>;
+  /** Runs statements in order and stops at the first that fails; what ran before it stays until a rollback. */
+  batch(statements: readonly Statement[], options?: CallOptions): Promise<ResultSet[]>;
+  /** Sets a savepoint. The name is an identifier, not yet quoted. */
+  savepoint(name: string, options?: CallOptions): Promise<void>;
+  /** Releases a savepoint. */
+  release(name: string, options?: CallOptions): Promise<void>;
+  /** Rolls back to a savepoint, which stays set. */
+  rollbackTo(name: string, options?: CallOptions): Promise<void>;
+  /** Commits; `last` run right before, in the same request where the driver can. */
+  commit(last?: readonly Statement[], options?: CallOptions): Promise<ResultSet[]>;
+  /** Rolls back and ends the transaction. Does nothing after a commit, a rollback or a loss. */
+  rollback(options?: CallOptions): Promise<void>;
+  /** The driver's own handle of the transaction. */
+  readonly native: unknown;
+}

@@ -1,0 +1,60 @@
+/**
+ * The contract of a dialect: how one family of databases writes identifiers, values, queries and the steps of a
+ * commit. A dialect is a constant without state; what differs between drivers of the same family is in the adapters.
+ *
+ * @module
+ */
+import type { SqlValue, Statement } from "./statement.ts";
+import type { CompiledStatement, Step } from "./step.ts";
+import type { ColumnInfo, ColumnType, TableInfo } from "./table.ts";
+
+/** How the values of a column type travel. Made once a type, used for every value: no closure is made a call. */
+export interface Codec {
+  /**
+   * The value as it travels. Throws a ValidationError naming `column.model` and `column.property` when the value is of
+   * the wrong type or cannot be kept exactly. `null` and `undefined` never come here.
+   */
+  encode(value: unknown, column: ColumnInfo): SqlValue;
+  /** The JavaScript value of what came back. `null` never comes here. */
+  decode(value: SqlValue): unknown;
+}
+
+/** What a failed guard says: which row of which step, and how many. */
+export type GuardFailure =
+  | { readonly kind: "stale"; readonly step: number; readonly row: number; readonly count: number }
+  | { readonly kind: "require"; readonly step: number };
+
+/** How one family of databases writes SQL. */
+export interface Dialect {
+  readonly name: "sqlite" | "postgres" | "mysql";
+  /** An identifier in quotes. Throws a ValidationError for an empty one or one with NUL. */
+  quote(identifier: string): string;
+  /** The placeholder of the `position`-th value of a statement, from 1. */
+  placeholder(position: number): string;
+  /** The codec of a column type. Throws an UnsupportedError where the database has no such type. */
+  codec(type: ColumnType): Codec;
+  /** A value given for a raw placeholder, as it travels. Throws a ValidationError naming `what`. */
+  encodeParam(value: unknown, what: string): SqlValue;
+  /** A text comparison operator's SQL: `like` with a backslash as escape character. */
+  like(left: string, right: string): string;
+  /** Whether values of this type compare and sort in the database as they do in JavaScript. */
+  isOrdered(type: ColumnType): boolean;
+  /**
+   * A condition that `left` (written SQL: a column, or a tuple of the columns) is one of many keys or values, each an
+   * array of one encoded value a column; its parameters are appended to `params`. One parameter for any number of
+   * values where the database allows it, so that the text stays the same.
+   */
+  isIn(left: string, columns: readonly ColumnInfo[], values: readonly (readonly SqlValue[])[], params: SqlValue[]): string;
+  /** A LIMIT / OFFSET clause with a leading space, its parameters appended to `params`; empty when both are null. */
+  limit(limit: number | null, offset: number | null, params: SqlValue[]): string;
+  /** Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows. */
+  compile(steps: readonly Step[]): CompiledStatement[];
+  /** What a database's error message says of a failed guard; null when it is about something else. */
+  guardFailure(message: string): GuardFailure | null;
+  /** Whether keys of this table that the database makes can be used by later statements of the same batch. */
+  carriesKeys(table: TableInfo): boolean;
+  /** CREATE TABLE statements for a table, foreign keys included. */
+  createTable(table: TableInfo): readonly Statement[];
+  /** DROP TABLE IF EXISTS statements for a table. */
+  dropTable(table: TableInfo): readonly Statement[];
+}
