@@ -37,14 +37,21 @@ export interface Dialect {
   encodeParam(value: unknown, what: string): SqlValue;
   /** A text comparison operator's SQL: `like` with a backslash as escape character. */
   like(left: string, right: string): string;
+  /**
+   * A condition that text starts with, ends with or contains exactly `text`, capital letters told from small ones; its
+   * parameters are appended to `params`.
+   */
+  match(left: string, how: "startsWith" | "endsWith" | "contains", text: string, params: SqlValue[]): string;
+  /** Whether a SELECT of the user's may write, by a function it calls: it then cannot travel in a read-only transaction. */
+  readonly readsMayWrite: boolean;
   /** Whether values of this type compare and sort in the database as they do in JavaScript. */
   isOrdered(type: ColumnType): boolean;
   /**
-   * A condition that `left` (written SQL: a column, or a tuple of the columns) is one of many keys or values, each an
-   * array of one encoded value a column; its parameters are appended to `params`. One parameter for any number of
-   * values where the database allows it, so that the text stays the same.
+   * What stands after IN: a list of keys or values in parentheses, each an array of one encoded value a column; its
+   * parameters are appended to `params`. One parameter for any number of values where the database allows it, so that
+   * the text stays the same. Of no values: a list that nothing is in.
    */
-  isIn(left: string, columns: readonly ColumnInfo[], values: readonly (readonly SqlValue[])[], params: SqlValue[]): string;
+  inList(columns: readonly ColumnInfo[], values: readonly (readonly SqlValue[])[], params: SqlValue[]): string;
   /** A LIMIT / OFFSET clause with a leading space, its parameters appended to `params`; empty when both are null. */
   limit(limit: number | null, offset: number | null, params: SqlValue[]): string;
   /** Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows. */

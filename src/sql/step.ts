@@ -15,7 +15,8 @@ import type { Sql } from "./tag.ts";
  */
 export interface KeyRef {
   readonly table: TableInfo;
-  readonly ordinal: number;
+  /** Its place among the rows of the table; negative until the order of the rows is final. */
+  ordinal: number;
   value?: SqlValue;
 }
 
@@ -101,6 +102,8 @@ export interface StagedStep {
 export interface RequireStep {
   readonly kind: "require";
   readonly condition: Sql;
+  /** What to say when it does not hold. */
+  readonly message?: string;
 }
 
 /** One planned write or guard. */

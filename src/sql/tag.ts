@@ -94,6 +94,7 @@ export function toStatement(fragment: Sql, dialect: Dialect): Statement {
 
 /** The text of a fragment for a message: values are shown as `?`, never written out. */
 export function preview(fragment: Sql): string {
-  const text = fragment.parts.map((p) => p.kind === "text" ? p.text : p.kind === "identifier" ? p.names.join(".") : "?").join("");
+  const text = fragment.parts.map((p) => p.kind === "text" ? p.text : p.kind === "identifier" ? p.names.join(".") : "?")
+    .join("");
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -1,0 +1,207 @@
+/**
+ * A libSQL database over one client, or over a client a call where requests must be given up one by one.
+ *
+ * @module
+ */
+import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
+import { InvalidStateError, TimeoutError } from "../../src/errors.ts";
+import type { Dialect } from "../../src/sql/dialect.ts";
+import { sqlite } from "../../src/sql/sqlite.ts";
+import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import type { LibsqlClient } from "./client.ts";
+import { LibsqlConnection } from "./connection.ts";
+import { type Failure, translate } from "./errors.ts";
+import { type Fetch, safeFetch, Wire } from "./fetch.ts";
+import { GivenUp, withLimits } from "./limits.ts";
+import { checkOptions, type LibsqlOptions, redactor, type Target } from "./options.ts";
+import { checkTransaction, fromDriver, toDriver } from "./values.ts";
+
+/** A database of libSQL, SQLite over HTTP, WebSocket or in this process. */
+export interface LibsqlDatabase extends Database, AsyncDisposable {
+  /** Runs one statement on its own. One request. */
+  execute(statement: Statement, options?: CallOptions): Promise<ResultSet>;
+  /** Runs all statements in one transaction, or none. One request. */
+  batch(statements: readonly Statement[], options?: CallOptions & TransactionOptions): Promise<ResultSet[]>;
+  /** The database's name, without anything secret. */
+  toJSON(): { readonly description: string };
+}
+
+/** What the driver's `createClient` is given. */
+export interface DriverConfig {
+  url: string;
+  authToken?: string;
+  intMode: "bigint";
+  fetch?: Fetch;
+}
+
+/** Where the clients come from. */
+interface Source {
+  readonly description: string;
+  readonly redact: (text: string) => string;
+  readonly timeout: number | undefined;
+  /** The client for one call or one transaction, and its requests where they can be cut off. */
+  open(): { readonly client: LibsqlClient; readonly wire: Wire | undefined };
+  close(): void;
+}
+
+/**
+ * A database over clients of its own. Over HTTP each call gets a client: that takes no request (the driver speaks to the
+ * pipeline at once) and about ten microseconds, and it is what lets one call be cut off without the others.
+ */
+export function openDatabase(
+  options: LibsqlOptions,
+  createClient: (config: DriverConfig) => LibsqlClient,
+  allowLocal: boolean,
+): LibsqlDatabase {
+  const target = checkOptions(options, allowLocal);
+  const config: DriverConfig = { url: target.url, intMode: "bigint" };
+  if (target.authToken !== undefined) config.authToken = target.authToken;
+  const create = (config: DriverConfig) => {
+    try {
+      return createClient(config);
+    } catch (error) {
+      throw translate(error, { where: target.description, redact: target.redact });
+    }
+  };
+  return new DriverDatabase(
+    target.transport === "http" ? perCall(target, config, create) : shared(target, config, create),
+  );
+}
+
+/** A database over a client that the user made, and closes. */
+export function adoptClient(client: LibsqlClient): LibsqlDatabase {
+  const description = `libsql client (${String(client.protocol ?? "unknown")})`;
+  return new DriverDatabase({
+    description,
+    redact: redactor(),
+    timeout: undefined,
+    open: () => ({ client, wire: undefined }),
+    close: () => {},
+  });
+}
+
+function perCall(target: Target, config: DriverConfig, create: (config: DriverConfig) => LibsqlClient): Source {
+  const send = safeFetch(target.fetch);
+  const open = () => {
+    const wire = new Wire(send);
+    return { client: create({ ...config, fetch: wire.fetch }), wire };
+  };
+  open(); // Finds what is wrong with the URL now; sends nothing.
+  return { ...target, open, close: () => {} };
+}
+
+/** A file is opened at once, so that a wrong path is found early; a WebSocket with the first call. */
+function shared(target: Target, config: DriverConfig, create: (config: DriverConfig) => LibsqlClient): Source {
+  let client = target.transport === "file" ? create(config) : undefined;
+  return {
+    ...target,
+    open: () => ({ client: client ??= create(config), wire: undefined }),
+    close: () => client?.close(),
+  };
+}
+
+const capabilities: Capabilities = Object.freeze({
+  batch: "atomic",
+  interactive: true,
+  savepoints: true,
+  isolation: Object.freeze(["serializable"] as const),
+  readOnly: true,
+  deferrable: false,
+});
+
+class DriverDatabase implements LibsqlDatabase {
+  readonly #source: Source;
+  #isClosed = false;
+  readonly dialect: Dialect = sqlite;
+  readonly capabilities: Capabilities = capabilities;
+  readonly description: string;
+
+  constructor(source: Source) {
+    this.#source = source;
+    this.description = source.description;
+  }
+
+  async execute(statement: Statement, options: CallOptions = {}): Promise<ResultSet> {
+    const [one] = toDriver([statement], false);
+    return await this.#call("A statement", options, {}, async (client) => {
+      return fromDriver(await client.execute(one!), client.protocol);
+    });
+  }
+
+  async batch(statements: readonly Statement[], options: CallOptions & TransactionOptions = {}): Promise<ResultSet[]> {
+    checkTransaction(options);
+    const readOnly = options.readOnly ?? false;
+    const prepared = toDriver(statements, readOnly);
+    const batch = prepared.length;
+    if (batch === 0) return [];
+    // "read" would be BEGIN TRANSACTION READONLY, which only sqld knows; a deferred transaction of reads is as consistent.
+    return await this.#call("A batch", options, { batch }, async (client) => {
+      const results = await client.batch(prepared, readOnly ? "deferred" : "write");
+      return results.map((result) => fromDriver(result, client.protocol));
+    });
+  }
+
+  async connect(options: CallOptions & TransactionOptions = {}): Promise<Connection> {
+    checkTransaction(options);
+    const readOnly = options.readOnly ?? false;
+    let late: ReturnType<LibsqlClient["transaction"]> | undefined;
+    try {
+      return await this.#call("A connect", options, { uncommitted: true }, async (client, wire) => {
+        const transaction = await (late = client.transaction(readOnly ? "deferred" : "write"));
+        const { protocol } = client;
+        const { timeout } = this.#source;
+        return new LibsqlConnection({ transaction, protocol, wire, readOnly, timeout, failure: this.#failure });
+      });
+    } catch (error) {
+      late?.then((transaction) => transaction.close(), () => {});
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#source.close();
+    }
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  toJSON(): { readonly description: string } {
+    return { description: this.description };
+  }
+
+  get #failure(): Failure {
+    return { where: this.description, redact: this.#source.redact };
+  }
+
+  async #call<T>(
+    what: string,
+    options: CallOptions,
+    context: Partial<Failure>,
+    work: (client: LibsqlClient, wire: Wire | undefined) => Promise<T>,
+  ): Promise<T> {
+    if (this.#isClosed) {
+      throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
+    }
+    const { timeout } = this.#source;
+    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    let opened: ReturnType<Source["open"]> | undefined;
+    try {
+      return await withLimits(limits, () => {
+        opened = this.#source.open();
+        return work(opened.client, opened.wire);
+      }, () => opened?.wire?.cut());
+    } catch (error) {
+      if (!(error instanceof GivenUp)) {
+        throw translate(error, { ...this.#failure, ...context, status: opened?.wire?.status });
+      }
+      if (error.why === "abort") throw error.reason;
+      const message = `${what} on ${this.description} took longer than its timeout; a write may or may not be applied`;
+      throw new TimeoutError(message, { notApplied: context.uncommitted ?? false });
+    }
+  }
+}

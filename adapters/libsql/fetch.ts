@@ -1,0 +1,87 @@
+/**
+ * Requests over HTTP that are sent once and can be given up. Knows nothing of SQL.
+ *
+ * @module
+ */
+
+/** A function with the shape of the global `fetch`. */
+export type Fetch = (input: Request | URL | string, init?: RequestInit) => Promise<Response>;
+
+/**
+ * Wraps a `fetch` so that every body is sent as a Blob. Deno's `fetch` sends a POST a second time when the server closes
+ * a reused keep-alive connection before it answers, so that one INSERT leaves two rows; a Blob is sent once. Databases
+ * that Ledge makes from a URL always use it; give it to the clients that you make yourself. No request more.
+ *
+ * @example
+ * ```ts
+ * import { safeFetch } from "@ledge/session/libsql";
+ *
+ * const sent: Request[] = [];
+ * const fetch = safeFetch((request) => {
+ *   sent.push(request as Request);
+ *   return Promise.resolve(new Response("{}"));
+ * });
+ * await fetch("http://localhost/v2/pipeline", { method: "POST", body: "once" });
+ *
+ * if (sent.length !== 1 || (await sent[0]?.text()) !== "once") throw new Error("The body changed on its way");
+ * ```
+ */
+export function safeFetch(fetch?: Fetch): Fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const send: Fetch = fetch ?? globalThis.fetch;
+    if (request.body === null) return await send(request);
+    return await send(new Request(request, { body: await request.blob() }));
+  };
+}
+
+/**
+ * The requests of one call, or of one transaction: sends them, remembers the last HTTP status (the driver keeps it only
+ * in some of its errors), and cuts all of them off at once. Whole answers are read here, so that a cut reaches a body
+ * that is still on its way, and so that `settled()` knows when nothing is open any more.
+ */
+export class Wire {
+  readonly #send: Fetch;
+  readonly #open = new Map<AbortController, Promise<unknown>>();
+  #cut = false;
+  /** The HTTP status of the last answer; undefined until there is one. */
+  status: number | undefined;
+
+  constructor(send: Fetch) {
+    this.#send = send;
+  }
+
+  /** The `fetch` to give to the driver. Rejects without touching the network once the wire is cut. */
+  readonly fetch: Fetch = (input, init) => {
+    if (this.#cut) return Promise.reject(new Error("The request was given up"));
+    const controller = new AbortController();
+    const answer = this.#answer(input, { ...init, signal: controller.signal });
+    this.#open.set(controller, answer);
+    const done = () => this.#open.delete(controller);
+    answer.then(done, done);
+    return answer;
+  };
+
+  async #answer(input: Request | URL | string, init: RequestInit): Promise<Response> {
+    this.status = undefined;
+    const response = await this.#send(input, init);
+    this.status = response.status;
+    const body = await response.arrayBuffer();
+    const { status, statusText, headers } = response;
+    return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
+  }
+
+  /** Cancels what is under way and, unless a farewell is wanted, refuses what comes later. */
+  cut(farewell = false): void {
+    this.#cut = !farewell;
+    for (const controller of this.#open.keys()) controller.abort();
+  }
+
+  /** Resolves when no request is under way, nor one that the driver sends because of how the last one ended. */
+  async settled(): Promise<void> {
+    while (this.#open.size > 0) {
+      await Promise.allSettled(this.#open.values());
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+}

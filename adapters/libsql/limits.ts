@@ -1,0 +1,58 @@
+/**
+ * A time limit and a signal around a call of the driver, which has neither.
+ *
+ * @module
+ */
+import { ValidationError } from "../../src/errors.ts";
+import type { CallOptions } from "../../src/database.ts";
+
+/** Thrown by {@linkcode withLimits} when a call was given up; never seen by users. */
+export class GivenUp {
+  constructor(
+    /** Why: the time ran out, or the signal aborted. */
+    readonly why: "timeout" | "abort",
+    /** The signal's reason. */
+    readonly reason: unknown,
+    /** Whether the call had begun, so that something may have been sent. */
+    readonly begun: boolean,
+  ) {}
+}
+
+const longestTimer = 2 ** 31 - 1;
+
+/** Refuses a timeout that a timer cannot keep. Infinity means none. */
+export function checkTimeout(timeout: number | undefined): void {
+  if (timeout === undefined || timeout === Infinity) return;
+  if (typeof timeout !== "number" || !(timeout > 0 && timeout <= longestTimer)) {
+    throw new ValidationError(`A timeout must be above 0 and at most ${longestTimer} ms, got ${String(timeout)}`);
+  }
+}
+
+/**
+ * Runs `work` until it settles, the time is out or the signal aborts, whichever comes first; the last two throw a
+ * {@linkcode GivenUp} at once, after `giveUp` has cancelled what can be cancelled. A late result is ignored. Nothing is
+ * begun when the signal has aborted already. Neither the timer nor the listener outlives the call.
+ */
+export async function withLimits<T>(options: CallOptions, work: () => Promise<T>, giveUp: () => void): Promise<T> {
+  const { signal, timeout } = options;
+  checkTimeout(timeout);
+  if (signal?.aborted) throw new GivenUp("abort", signal.reason, false);
+  if (signal === undefined && (timeout === undefined || timeout === Infinity)) return await work();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let onAbort: (() => void) | undefined;
+  const given = new Promise<never>((_, reject) => {
+    const stop = (why: "timeout" | "abort") => {
+      reject(new GivenUp(why, signal?.reason, true));
+      giveUp();
+    };
+    if (timeout !== undefined && timeout !== Infinity) timer = setTimeout(() => stop("timeout"), timeout);
+    onAbort = () => stop("abort");
+    signal?.addEventListener("abort", onAbort);
+  });
+  try {
+    return await Promise.race([work(), given]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) signal?.removeEventListener("abort", onAbort);
+  }
+}

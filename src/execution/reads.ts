@@ -1,0 +1,208 @@
+/**
+ * Reads that travel together: everything asked for in one turn (one microtask hop) goes out as one request where the
+ * database batches. An error of one does not fail the others, and one caller's abort detaches that caller only.
+ *
+ * @module
+ */
+import type { CallOptions, Connection, Database, IsolationLevel } from "../database.ts";
+import { DatabaseError, TimeoutError } from "../errors.ts";
+import type { ResultSet, Statement } from "../sql/statement.ts";
+
+/** What a read asks for. */
+export interface ReadRequest {
+  /** Makes the statements, when the request is sent: what joined it in the same turn is in them. */
+  statements(): readonly Statement[];
+  /** Whether the statements come from builders: those cannot write, and may travel in a read-only transaction. */
+  readonly safe: boolean;
+}
+
+interface Job extends ReadRequest {
+  readonly promise: Promise<readonly ResultSet[]>;
+  resolve(results: readonly ResultSet[]): void;
+  reject(reason: unknown): void;
+  /** Whether its caller has gone: by an abort or a timeout. */
+  detached: boolean;
+  /** Set while it is on its way. */
+  flight: Flight | null;
+}
+
+/** What is on its way together: cancelled when every caller has gone. */
+interface Flight {
+  readonly controller: AbortController;
+  waiting: number;
+}
+
+interface Sent extends Job {
+  readonly list: readonly Statement[];
+}
+
+/** Where reads go. */
+export interface ReadTarget {
+  readonly database: Database;
+  /** The open transaction, if there is one. */
+  readonly connection: Connection | null;
+}
+
+/** The reads of one session. */
+export class ReadQueue {
+  readonly #target: ReadTarget;
+  #queue: Job[] = [];
+  #scheduled = false;
+  /** The last thing sent on the connection: its calls must not overlap. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #open: Set<Promise<unknown>> = new Set();
+
+  constructor(target: ReadTarget) {
+    this.#target = target;
+  }
+
+  /** Asks for rows; the answer holds one result set a statement. Sent at the end of the turn. */
+  read(request: ReadRequest, options: CallOptions = {}): Promise<readonly ResultSet[]> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    const { promise, resolve, reject } = deferred<readonly ResultSet[]>();
+    const job: Job = {
+      statements: () => request.statements(),
+      safe: request.safe,
+      promise,
+      resolve,
+      reject,
+      detached: false,
+      flight: null,
+    };
+    const done = detachOn(job, options);
+    const settled = promise.then(done, done);
+    this.#open.add(settled);
+    settled.then(() => this.#open.delete(settled));
+    this.#queue.push(job);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(() => this.#send());
+    }
+    return promise;
+  }
+
+  /** Resolves when nothing is queued or under way. */
+  async settled(): Promise<void> {
+    while (this.#open.size > 0) await Promise.all(this.#open);
+    await this.#turn;
+  }
+
+  /** Runs something on the connection after what is under way there. */
+  exclusive<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  #send(): void {
+    this.#scheduled = false;
+    const jobs = this.#queue.filter((job) => !job.detached);
+    this.#queue = [];
+    const sent: Sent[] = [];
+    for (const job of jobs) {
+      try {
+        sent.push(Object.assign(job, { list: job.statements() }));
+      } catch (error) {
+        job.reject(error);
+      }
+    }
+    if (sent.length === 0) return;
+    if (this.#target.connection !== null) this.exclusive(() => this.#run(sent)).catch(() => {});
+    else this.#run(sent).catch(() => {});
+  }
+
+  /** Sends jobs together; on an error drops the one that failed and sends the rest again. */
+  async #run(jobs: readonly Sent[]): Promise<void> {
+    const flight: Flight = { controller: new AbortController(), waiting: jobs.length };
+    for (const job of jobs) job.flight = flight;
+    try {
+      const results = await this.#request(jobs, flight.controller.signal);
+      let at = 0;
+      for (const job of jobs) job.resolve(results.slice(at, at += job.list.length));
+    } catch (error) {
+      const waiting = jobs.filter((job) => !job.detached);
+      if (waiting.length <= 1) {
+        for (const job of waiting) job.reject(error);
+        return;
+      }
+      const failed = failedJob(jobs, error);
+      if (failed !== null) {
+        failed.reject(error);
+        const rest = waiting.filter((job) => job !== failed);
+        if (rest.length > 0) await this.#run(rest);
+      } else if (isAboutOne(error)) { for (const job of waiting) await this.#run([job]); }
+      else for (const job of waiting) job.reject(error);
+    }
+  }
+
+  async #request(jobs: readonly Sent[], signal: AbortSignal): Promise<readonly ResultSet[]> {
+    const { database, connection } = this.#target;
+    const statements = jobs.flatMap((job) => job.list);
+    if (statements.length === 0) return [];
+    if (connection !== null) {
+      return statements.length === 1
+        ? [await connection.execute(statements[0]!, { signal })]
+        : await connection.batch(statements, { signal });
+    }
+    if (statements.length === 1) return [await database.execute(statements[0]!, { signal })];
+    if (database.batch === undefined) {
+      return await Promise.all(statements.map((statement) => database.execute(statement, { signal })));
+    }
+    const { readOnly, isolation } = database.capabilities;
+    if (!readOnly || database.dialect.readsMayWrite && !jobs.every((job) => job.safe)) {
+      return await database.batch(statements, { signal });
+    }
+    const snapshot = isolation.find((level) => level === "repeatable read" || level === "serializable");
+    return await database.batch(statements, {
+      signal,
+      readOnly: true,
+      ...snapshot === undefined ? {} : { isolation: snapshot as IsolationLevel },
+    });
+  }
+}
+
+/** The job whose statement the driver names. */
+function failedJob(jobs: readonly Sent[], error: unknown): Sent | null {
+  let index = error instanceof DatabaseError ? error.statementIndex : undefined;
+  if (index === undefined) return null;
+  for (const job of jobs) {
+    if (index < job.list.length) return job;
+    index -= job.list.length;
+  }
+  return null;
+}
+
+/** Whether an error is about one of the statements and not about the way to the database. */
+function isAboutOne(error: unknown): boolean {
+  return error instanceof DatabaseError && error.notApplied &&
+    /DATA|STATEMENT|INTEGRITY|VIOLATION|LEDGE_DATABASE/.test(error.code);
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (reason: unknown) => void } {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Rejects a job when its caller gives up. Returns what takes the watch away again. */
+function detachOn(job: Job, { signal, timeout }: CallOptions): () => void {
+  const detach = (reason: unknown): void => {
+    if (job.detached) return;
+    job.detached = true;
+    job.reject(reason);
+    if (job.flight !== null && --job.flight.waiting === 0) job.flight.controller.abort(reason);
+  };
+  const onAbort = (): void => detach(signal!.reason);
+  signal?.addEventListener("abort", onAbort);
+  const timer = timeout === undefined
+    ? undefined
+    : setTimeout(() => detach(new TimeoutError(`The read was not answered within ${timeout} ms`)), timeout);
+  return () => {
+    signal?.removeEventListener("abort", onAbort);
+    clearTimeout(timer);
+  };
+}

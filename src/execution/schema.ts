@@ -1,0 +1,68 @@
+/**
+ * Making and dropping the tables of models: for tests, demos and a first deploy. Migrations are others' work.
+ *
+ * @module
+ */
+import type { CallOptions, Database } from "../database.ts";
+import { mapperOf } from "../model/mapper.ts";
+import type { AnyModel } from "../model/types.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import type { Statement } from "../sql/statement.ts";
+import type { TableInfo } from "../sql/table.ts";
+
+/** The tables of models and of their many-to-many relations, a referenced one before those that refer to it. */
+function tablesOf(models: readonly AnyModel[]): TableInfo[] {
+  const mappers = models.map((model) => mapperOf(model));
+  const given = new Map<string, TableInfo>(mappers.map((mapper) => [mapper.table, mapper]));
+  for (const mapper of mappers) {
+    for (const { link } of mapper.relations) if (link !== null && !given.has(link.table)) given.set(link.table, link);
+  }
+  const ordered = new Set<TableInfo>();
+  const visit = (table: TableInfo, path: readonly TableInfo[]): void => {
+    if (ordered.has(table) || path.includes(table)) return;
+    for (const { target } of table.foreignKeys) {
+      const other = given.get(target.table);
+      if (other !== undefined) visit(other, [...path, table]);
+    }
+    ordered.add(table);
+  };
+  for (const table of given.values()) visit(table, []);
+  return [...ordered];
+}
+
+/**
+ * The statements that make the tables of models, foreign keys and link tables included. Throws an `UnsupportedError`
+ * for a column type that the dialect lacks.
+ */
+export function ddl(models: readonly AnyModel[], dialect: Dialect): Statement[] {
+  return tablesOf(models).flatMap((table) => dialect.createTable(table));
+}
+
+/**
+ * Makes the tables of models where they are not there yet. One request where the database batches.
+ *
+ * @example
+ * ```ts
+ * import { createAll, model, t } from "@ledge/session";
+ * import { libsql } from "@ledge/session/libsql/local";
+ *
+ * class Book extends model("books", { id: t.identity(), title: t.text() }) {}
+ * const db = libsql({ url: ":memory:" });
+ * await createAll(db, [Book]);
+ * await db.close();
+ * ```
+ */
+export async function createAll(db: Database, models: readonly AnyModel[], options?: CallOptions): Promise<void> {
+  await runAll(db, ddl(models, db.dialect), options);
+}
+
+/** Drops the tables of models where they are there. One request where the database batches. */
+export async function dropAll(db: Database, models: readonly AnyModel[], options?: CallOptions): Promise<void> {
+  await runAll(db, tablesOf(models).reverse().flatMap((table) => db.dialect.dropTable(table)), options);
+}
+
+async function runAll(db: Database, statements: readonly Statement[], options?: CallOptions): Promise<void> {
+  if (statements.length === 0) return;
+  if (db.batch !== undefined) await db.batch(statements, options);
+  else for (const statement of statements) await db.execute(statement, options);
+}

@@ -1,0 +1,359 @@
+/**
+ * Loading: instances by query or key, and their relations. `include` adds one statement a relation, keyed by a subquery
+ * of the rows above it, so that a whole graph is one request where the database batches.
+ *
+ * @module
+ */
+import type { CallOptions, Database } from "../database.ts";
+import type { ReadQueue } from "../execution/reads.ts";
+import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
+import type { ColumnInfo } from "../sql/table.ts";
+import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
+import { Hydrator } from "../state/hydrate.ts";
+import { type InstanceState, isExpired } from "../state/instance_state.ts";
+import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
+import type { Tracker } from "../state/tracker.ts";
+import { columnList, type IncludeTree, isVolatileNode, type SelectNode, toSelect, writeSelect } from "./select_node.ts";
+import { columnName, type QueryContext, tableName } from "./where.ts";
+
+/** What a loader works with. */
+export interface LoaderContext {
+  readonly tracker: Tracker;
+  readonly database: Database;
+  readonly reads: ReadQueue;
+  /** Whether rows that are read now may be undone by a rollback. */
+  readonly uncertain: boolean;
+}
+
+/** How to load. */
+export interface LoadOptions extends CallOptions {
+  readonly populateExisting?: boolean;
+}
+
+/** A relation to load: the condition on its target's rows, and what to load from those. */
+interface Level {
+  readonly relation: MappedRelation;
+  /** Writes the key of the rows above, as a list that IN takes: a subquery or values. */
+  readonly above: (columns: readonly MappedColumn[], params: SqlValue[]) => string;
+  readonly below: readonly Level[];
+}
+
+/** An instance whose relations are being loaded, with the row that it was just read from. */
+interface Loading {
+  readonly state: InstanceState;
+  readonly row: readonly SqlValue[] | null;
+}
+
+/** The gets of one model in one turn. */
+interface Gathering {
+  readonly keys: Map<KeyToken, readonly SqlValue[]>;
+  readonly rows: Promise<readonly ResultSet[]>;
+}
+
+/** Loads instances into a session's identity map. */
+export class Loader {
+  readonly #context: LoaderContext;
+  readonly #gathering: Map<Mapper, Gathering> = new Map();
+
+  constructor(context: LoaderContext) {
+    this.#context = context;
+  }
+
+  /** The instances of a query, in its order. One request, with its includes, where the database batches. */
+  async select(node: SelectNode, options: LoadOptions = {}): Promise<object[]> {
+    const { database } = this.#context;
+    const populate = node.populateExisting || options.populateExisting === true;
+    const together = node.include.size > 0 && database.capabilities.batch === "atomic" && !isVolatileNode(node);
+    if (!together) {
+      const [result] = await this.#read([toSelect(node, database.dialect)], options);
+      const roots = this.#hydrate(node.mapper, result!, populate);
+      if (node.include.size > 0) await this.#loadInto(node.mapper, roots, node.include, populate, options);
+      return roots.map(({ state }) => state.instance);
+    }
+    const levels = this.#levels(node.mapper, node.include, (columns, params) => this.#subquery(node, columns, params));
+    const [result, ...rest] = await this.#read(
+      [toSelect(node, database.dialect), ...this.#statements(levels)],
+      options,
+    );
+    const roots = this.#hydrate(node.mapper, result!, populate);
+    this.#fill(levels, roots, rest, populate);
+    return roots.map(({ state }) => state.instance);
+  }
+
+  /**
+   * The instances of keys, in their order, null where there is no row. What is loaded already costs nothing; the rest of
+   * a turn's gets of one model are one statement.
+   */
+  async get(
+    mapper: Mapper,
+    keys: readonly (readonly unknown[])[],
+    options: LoadOptions = {},
+  ): Promise<(object | null)[]> {
+    const { tracker, database } = this.#context;
+    const codecs = mapper.codecs(database.dialect);
+    const wanted = keys.map((values) => ({
+      token: keyToken(values)!,
+      encoded: values.map((value, i) => codecs[mapper.key[i]!.index]!.encode(value, mapper.key[i]!)),
+    }));
+    const missing = wanted.filter(({ token }) => {
+      const known = tracker.identity.get(mapper, token);
+      return known === undefined || options.populateExisting === true || isExpired(known);
+    });
+    const found = new Set<KeyToken>();
+    if (missing.length > 0) {
+      const rows = this.#gather(mapper, missing, options);
+      for (const { state } of this.#hydrate(mapper, (await rows)[0]!, options.populateExisting === true)) {
+        found.add(state.key!);
+      }
+    }
+    const asked = new Set(missing.map(({ token }) => token));
+    return wanted.map(({ token }) => {
+      if (asked.has(token) && !found.has(token)) return null;
+      return tracker.identity.get(mapper, token)?.instance ?? null;
+    });
+  }
+
+  /** Loads relations of instances that are there already. Loaded relations stay as they are, unless populated again. */
+  async load(states: readonly InstanceState[], include: IncludeTree, options: LoadOptions = {}): Promise<void> {
+    const byMapper = Map.groupBy(states, (state) => state.mapper);
+    await Promise.all(
+      [...byMapper].map(([mapper, some]) =>
+        this.#loadInto(
+          mapper,
+          some.map((state) => ({ state, row: null })),
+          include,
+          options.populateExisting === true,
+          options,
+        )
+      ),
+    );
+  }
+
+  async #read(statements: readonly Statement[], options: LoadOptions): Promise<readonly ResultSet[]> {
+    return await this.#context.reads.read({ statements: () => statements, safe: true }, options);
+  }
+
+  #gather(
+    mapper: Mapper,
+    missing: readonly { token: KeyToken; encoded: readonly SqlValue[] }[],
+    options: LoadOptions,
+  ): Promise<readonly ResultSet[]> {
+    // A caller that can give up, or that overwrites, asks for itself.
+    const alone = options.signal !== undefined || options.timeout !== undefined || options.populateExisting === true;
+    let gathering = alone ? undefined : this.#gathering.get(mapper);
+    if (gathering === undefined) {
+      const keys = new Map<KeyToken, readonly SqlValue[]>();
+      const statements = (): readonly Statement[] => {
+        if (!alone) this.#gathering.delete(mapper);
+        return [this.#byKeys(mapper, [...keys.values()])];
+      };
+      gathering = { keys, rows: this.#context.reads.read({ statements, safe: true }, options) };
+      if (!alone) this.#gathering.set(mapper, gathering);
+    }
+    for (const { token, encoded } of missing) gathering.keys.set(token, encoded);
+    return gathering.rows;
+  }
+
+  #byKeys(mapper: Mapper, keys: readonly (readonly SqlValue[])[]): Statement {
+    const { dialect } = this.#context.database;
+    const params: SqlValue[] = [];
+    const test = `${this.#tuple(mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
+    return { sql: `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}`, params };
+  }
+
+  #tuple(mapper: Mapper, columns: readonly MappedColumn[]): string {
+    const names = columns.map((column) => columnName(this.#context.database.dialect, mapper, column));
+    return names.length === 1 ? names[0]! : `(${names.join(", ")})`;
+  }
+
+  #hydrate(mapper: Mapper, result: ResultSet, populateExisting: boolean): Loading[] {
+    const { tracker, database, uncertain } = this.#context;
+    const hydrator = new Hydrator(tracker, mapper, mapper.codecs(database.dialect), { populateExisting, uncertain });
+    return result.rows.map((row) => ({ state: hydrator.state(row), row }));
+  }
+
+  /** Loads relations by the keys of instances: siblings side by side, one request where the database batches. */
+  async #loadInto(
+    mapper: Mapper,
+    roots: readonly Loading[],
+    include: IncludeTree,
+    populate: boolean,
+    options: LoadOptions,
+  ): Promise<void> {
+    const { database } = this.#context;
+    if (database.capabilities.batch === "atomic") {
+      const levels = this.#levels(mapper, include, (columns, params) => this.#values(roots, columns, params));
+      this.#fill(levels, roots, await this.#read(this.#statements(levels), options), populate);
+      return;
+    }
+    await Promise.all([...include].map(async ([name, deeper]) => {
+      const relation = mapper.relation(name)!;
+      const level: Level = { relation, above: (columns, params) => this.#values(roots, columns, params), below: [] };
+      const children = this.#fill([level], roots, await this.#read(this.#statements([level]), options), populate);
+      if (deeper.size > 0 && children.length > 0) {
+        await this.#loadInto(relation.target, children, deeper, populate, options);
+      }
+    }));
+  }
+
+  #levels(mapper: Mapper, include: IncludeTree, above: Level["above"]): Level[] {
+    return [...include].map(([name, deeper]) => {
+      const relation = mapper.relation(name)!;
+      const level: Level = { relation, above, below: [] };
+      const below = this.#levels(relation.target, deeper, (columns, params) => {
+        const { dialect } = this.#context.database;
+        const selected = columns.map((column) => columnName(dialect, relation.target, column)).join(", ");
+        return `(SELECT ${selected} FROM ${tableName(dialect, relation.target)} WHERE ${
+          this.#condition(level, params)
+        })`;
+      });
+      return { ...level, below };
+    });
+  }
+
+  /** The condition on a relation's target rows: those that belong to a row above. */
+  #condition({ relation, above }: Pick<Level, "relation" | "above">, params: SqlValue[]): string {
+    const { target, remote, local, link } = relation;
+    if (link === null) return `${this.#tuple(target, remote)} IN ${above(local, params)}`;
+    const { dialect } = this.#context.database;
+    const list = (columns: readonly ColumnInfo[]): string =>
+      columns.map((column) => dialect.quote(column.name)).join(", ");
+    const from = link.from.length === 1 ? list(link.from) : `(${list(link.from)})`;
+    return `${this.#tuple(target, target.key)} IN (SELECT ${list(link.to)} FROM ${
+      tableName(dialect, link)
+    } WHERE ${from} IN ${above(local, params)})`;
+  }
+
+  #subquery(node: SelectNode, columns: readonly MappedColumn[], params: SqlValue[]): string {
+    const { dialect } = this.#context.database;
+    const context: QueryContext = { dialect, mapper: node.mapper, params };
+    const selected = columns.map((column) => columnName(dialect, node.mapper, column)).join(", ");
+    return `(${writeSelect(node, selected, context, false)})`;
+  }
+
+  /** The values that instances hold in some columns, as a list that IN takes. */
+  #values(roots: readonly Loading[], columns: readonly MappedColumn[], params: SqlValue[]): string {
+    const { dialect } = this.#context.database;
+    const values = new Map<KeyToken, readonly SqlValue[]>();
+    for (const root of roots) {
+      const held = heldValues(root, columns, dialect);
+      const token = keyToken(held);
+      if (token === null) continue;
+      const codecs = root.state.mapper.codecs(dialect);
+      values.set(token, held.map((value, i) => codecs[columns[i]!.index]!.encode(value, columns[i]!)));
+    }
+    return dialect.inList(columns, [...values.values()], params);
+  }
+
+  /** One statement a level, the levels above first. */
+  #statements(levels: readonly Level[]): Statement[] {
+    return levels.flatMap((level) => [this.#levelStatement(level), ...this.#statements(level.below)]);
+  }
+
+  #levelStatement(level: Level): Statement {
+    const { dialect } = this.#context.database;
+    const { relation: { target, link } } = level;
+    const params: SqlValue[] = [];
+    const columns = columnList(dialect, target);
+    const order = target.key.map((column) => columnName(dialect, target, column)).join(", ");
+    const from = tableName(dialect, target);
+    if (link === null) {
+      return {
+        sql: `SELECT ${columns} FROM ${from} WHERE ${this.#condition(level, params)} ORDER BY ${order}`,
+        params,
+      };
+    }
+    const between = tableName(dialect, link);
+    const linkColumn = (column: ColumnInfo): string => `${between}.${dialect.quote(column.name)}`;
+    const on = link.to.map((column, i) => `${linkColumn(column)} = ${columnName(dialect, target, target.key[i]!)}`)
+      .join(" AND ");
+    const owners = link.from.map(linkColumn);
+    const test = `${owners.length === 1 ? owners[0] : `(${owners.join(", ")})`} IN ${
+      level.above(level.relation.local, params)
+    }`;
+    return {
+      sql: `SELECT ${columns}, ${
+        owners.join(", ")
+      } FROM ${from} JOIN ${between} ON ${on} WHERE ${test} ORDER BY ${order}`,
+      params,
+    };
+  }
+
+  /** Puts the rows of levels where they belong; takes the results in the order of the statements. Returns the first level's children. */
+  #fill(
+    levels: readonly Level[],
+    parents: readonly Loading[],
+    results: readonly ResultSet[],
+    populate: boolean,
+  ): Loading[] {
+    const queue = [...results];
+    const fillLevels = (some: readonly Level[], above: readonly Loading[]): Loading[] =>
+      some.flatMap((level) => {
+        const children = this.#hydrate(level.relation.target, queue.shift()!, populate);
+        this.#connect(level.relation, above, children, populate);
+        fillLevels(level.below, children);
+        return children;
+      });
+    return fillLevels(levels, parents);
+  }
+
+  #connect(
+    relation: MappedRelation,
+    parents: readonly Loading[],
+    children: readonly Loading[],
+    populate: boolean,
+  ): void {
+    const { dialect } = this.#context.database;
+    const byToken = new Map<KeyToken, object[]>();
+    for (const child of children) {
+      const token = keyToken(
+        relation.link === null ? heldValues(child, relation.remote, dialect) : linkValues(relation, child, dialect),
+      );
+      if (token === null) continue;
+      const siblings = byToken.get(token);
+      if (siblings === undefined) byToken.set(token, [child.state.instance]);
+      else siblings.push(child.state.instance);
+    }
+    const done = new Set<InstanceState>();
+    for (const parent of parents) {
+      if (done.has(parent.state)) continue;
+      done.add(parent.state);
+      const token = keyToken(heldValues(parent, relation.local, dialect));
+      this.#set(parent.state, relation, token === null ? [] : byToken.get(token) ?? [], populate);
+    }
+  }
+
+  /** Gives a relation property what was loaded; what was put into it before it was loaded stays, as a change. */
+  #set(state: InstanceState, { name, many }: MappedRelation, members: readonly object[], populate: boolean): void {
+    const loaded = state.relations?.has(name) === true;
+    const { instance } = state;
+    if (loaded && !populate && instance[name] !== undefined) return;
+    if (this.#context.uncertain) this.#context.tracker.touch(state);
+    const current = instance[name];
+    const kept = !loaded && !populate && current !== undefined;
+    let value: unknown = many ? [...members] : members[0] ?? null;
+    const snapshot = { value, members: [...members] };
+    if (kept && Array.isArray(current)) {
+      (value as object[]).push(...current.filter((member) => !members.includes(member)));
+    } else if (kept) value = current;
+    instance[name] = value;
+    state.relations = new Map(state.relations ?? []).set(name, snapshot);
+  }
+}
+
+/** The values of columns: of the row just read where there is one, else of the instance. */
+function heldValues(
+  { state, row }: Loading,
+  columns: readonly MappedColumn[],
+  dialect: Database["dialect"],
+): unknown[] {
+  if (row === null) return valuesIn(state.instance, columns);
+  const codecs = state.mapper.codecs(dialect);
+  return columns.map(({ index }) => row[index] === null ? null : codecs[index]!.decode(row[index]!));
+}
+
+/** The owner's key, which a row of a many-to-many holds after the target's columns. */
+function linkValues({ owner, target }: MappedRelation, { row }: Loading, dialect: Database["dialect"]): unknown[] {
+  const codecs = owner.codecs(dialect);
+  return owner.key.map(({ index }, i) => codecs[index]!.decode(row![target.columns.length + i]!));
+}

@@ -1,0 +1,153 @@
+/**
+ * The SELECT builder: `select(Model)` is a statement, `session.query(Model)` the same with a session to run it.
+ *
+ * @module
+ */
+import type { CallOptions } from "../database.ts";
+import { MultipleResultsError, NoResultError, ValidationError } from "../errors.ts";
+import type { Declared } from "../model/declared.ts";
+import { mapperOf } from "../model/mapper.ts";
+import type { OrderBy, Where } from "../model/query_types.ts";
+import type { AnyModel, Entity, Include, Loaded } from "../model/types.ts";
+import { mergeIncludes, parseInclude, selectAll, type SelectNode } from "./select_node.ts";
+import { parseOrder } from "./where.ts";
+
+/**
+ * A SELECT of the instances of one model. Immutable: each call gives a new one, so that a base can be shared.
+ *
+ * @template T The model's instances.
+ * @template R What a row gives: an instance whose included relations are known to be loaded.
+ */
+export class Select<T extends Entity, R = T> {
+  /** @internal */
+  readonly node: SelectNode;
+  declare readonly _types?: (value: T) => R;
+
+  /** @internal */
+  constructor(node: SelectNode) {
+    this.node = node;
+  }
+
+  /** @internal */
+  protected with<S>(change: Partial<SelectNode>): S {
+    return new Select({ ...this.node, ...change }) as S;
+  }
+
+  /** Adds a condition; several must all hold. Throws a `ValidationError`, when it is run, for what is no such thing. */
+  where(condition: Where<T>): this {
+    return this.with({ where: [...this.node.where, condition] });
+  }
+  /** Adds to the order. */
+  orderBy(order: OrderBy<T>): this {
+    return this.with({ order: [...this.node.order, ...parseOrder(order, this.node.mapper)] });
+  }
+  /** At most this many rows. */
+  limit(count: number): this {
+    return this.with({ limit: requireCount("limit", count) });
+  }
+  /** Without the first rows. */
+  offset(count: number): this {
+    return this.with({ offset: requireCount("offset", count) });
+  }
+  /** Loads relations with the rows, in the same request where the database batches. */
+  include<const I extends Include<T>>(include: I): Select<T, R & Loaded<T, I>> {
+    return this.with({ include: mergeIncludes(this.node.include, parseInclude(this.node.mapper, include)) });
+  }
+  /** Overwrites what loaded instances hold, pending changes included. */
+  populateExisting(): this {
+    return this.with({ populateExisting: true });
+  }
+}
+
+/**
+ * A SELECT of the instances of a model, to be given to `session.execute`.
+ *
+ * @example
+ * ```ts
+ * import { model, select, t } from "@ledge/session";
+ *
+ * class Book extends model("books", { id: t.identity(), title: t.text() }) {}
+ * const edges = select(Book).where({ title: { startsWith: "Edge" } }).orderBy({ title: "asc" }).limit(10);
+ * ```
+ */
+export function select<M extends AnyModel>(model: M & Declared<M>): Select<InstanceType<M> & Entity> {
+  return new Select(selectAll(mapperOf(model)));
+}
+
+/** What runs a query: the session, seen from here. */
+export interface QueryRunner {
+  /** The instances of a query. */
+  all(node: SelectNode, method: string, options?: CallOptions): Promise<object[]>;
+  /** How many rows a query has. */
+  count(node: SelectNode, method: string, options?: CallOptions): Promise<number>;
+}
+
+/** A SELECT with the session to run it. */
+export class Query<T extends Entity, R = T> extends Select<T, R> {
+  readonly #runner: QueryRunner;
+
+  /** @internal */
+  constructor(node: SelectNode, runner: QueryRunner) {
+    super(node);
+    this.#runner = runner;
+  }
+
+  /** @internal */
+  protected override with<S>(change: Partial<SelectNode>): S {
+    return new Query({ ...this.node, ...change }, this.#runner) as S;
+  }
+
+  /** Loads relations with the rows, in the same request where the database batches. */
+  override include<const I extends Include<T>>(include: I): Query<T, R & Loaded<T, I>> {
+    return this.with({ include: mergeIncludes(this.node.include, parseInclude(this.node.mapper, include)) });
+  }
+
+  /** Every instance, in order. One request, shared with whatever else is asked for in the same turn. */
+  async all(options?: CallOptions): Promise<R[]> {
+    return await this.#run(this.node, "all", options);
+  }
+  /** The first instance, or null. One request. */
+  async first(options?: CallOptions): Promise<R | null> {
+    return (await this.#run(this.#atMost(1), "first", options))[0] ?? null;
+  }
+  /** The only instance; throws a `NoResultError` or a `MultipleResultsError`. One request. */
+  async one(options?: CallOptions): Promise<R> {
+    const found = await this.oneOrNull(options);
+    if (found !== null) return found;
+    throw new NoResultError(
+      `No ${this.node.mapper.model} was found where one was asked for; oneOrNull() gives null instead`,
+    );
+  }
+  /** The only instance or null; throws a `MultipleResultsError` when there is more than one. One request. */
+  async oneOrNull(options?: CallOptions): Promise<R | null> {
+    const found = await this.#run(this.#atMost(2), "one", options);
+    if (found.length > 1) {
+      throw new MultipleResultsError(
+        `More than one ${this.node.mapper.model} was found where one was asked for; first() takes the first`,
+      );
+    }
+    return found[0] ?? null;
+  }
+  /** How many rows there are; limit and offset count. One request. */
+  async count(options?: CallOptions): Promise<number> {
+    return await this.#runner.count(this.node, "count", options);
+  }
+  /** Whether there is any row. One request. */
+  async exists(options?: CallOptions): Promise<boolean> {
+    return await this.#runner.count(this.#atMost(1), "exists", options) > 0;
+  }
+
+  #atMost(count: number): SelectNode {
+    const { limit } = this.node;
+    return { ...this.node, limit: limit === null ? count : Math.min(limit, count) };
+  }
+
+  async #run(node: SelectNode, method: string, options?: CallOptions): Promise<R[]> {
+    return await this.#runner.all(node, method, options) as R[];
+  }
+}
+
+function requireCount(what: string, count: number): number {
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new ValidationError(`${what}() needs a whole number that is not negative`);
+}

@@ -1,0 +1,138 @@
+/**
+ * A SELECT as plain data, and the SQL that it is. Immutable: a builder makes a new node for each call.
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import type { MappedRelation, Mapper } from "../model/mapper.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import { isVolatile } from "../sql/scan.ts";
+import type { SqlValue, Statement } from "../sql/statement.ts";
+import { Sql } from "../sql/tag.ts";
+import { columnName, type OrderItem, type QueryContext, tableName, writeOrder, writeWhere } from "./where.ts";
+
+/** Relations to load, by name, each with those to load from there. */
+export type IncludeTree = ReadonlyMap<string, IncludeTree>;
+
+/** A SELECT of the instances of one model. */
+export interface SelectNode {
+  readonly mapper: Mapper;
+  readonly where: readonly unknown[];
+  readonly order: readonly OrderItem[];
+  readonly limit: number | null;
+  readonly offset: number | null;
+  readonly include: IncludeTree;
+  readonly populateExisting: boolean;
+}
+
+/** The node that selects every row of a model. */
+export function selectAll(mapper: Mapper): SelectNode {
+  return { mapper, where: [], order: [], limit: null, offset: null, include: new Map(), populateExisting: false };
+}
+
+/** Every column of the model, in the model's order: what hydration reads. */
+export function columnList(dialect: Dialect, mapper: Mapper): string {
+  return mapper.columns.map((column) => columnName(dialect, mapper, column)).join(", ");
+}
+
+/**
+ * The statement of a node. With `include` or a limit, the primary key is appended to the order, so that the rows that
+ * the related statements see are the same.
+ */
+export function toSelect(node: SelectNode, dialect: Dialect): Statement {
+  const params: SqlValue[] = [];
+  const sql = writeSelect(node, columnList(dialect, node.mapper), { dialect, mapper: node.mapper, params }, true);
+  return { sql, params };
+}
+
+/** A SELECT of some expressions over the rows of a node. */
+export function writeSelect(node: SelectNode, selected: string, context: QueryContext, ordered: boolean): string {
+  const { dialect, params } = context;
+  const where = writeWhere(node.where, context);
+  const limited = node.limit !== null || node.offset !== null;
+  const order = ordered || limited ? writeOrder(totalOrder(node, limited), context) : "";
+  const limit = dialect.limit(node.limit, node.offset, params);
+  return `SELECT ${selected} FROM ${tableName(dialect, node.mapper)}${where}${order}${limit}`;
+}
+
+function totalOrder({ mapper, order, include }: SelectNode, limited: boolean): readonly OrderItem[] {
+  if (!limited && (include.size === 0 || order.length === 0)) return order;
+  const rest = mapper.key.filter((column) => !order.some((item) => !(item instanceof Sql) && item.column === column));
+  return [...order, ...rest.map((column) => ({ column, descending: false }))];
+}
+
+/** The statement that counts the rows of a node. */
+export function toCount(node: SelectNode, dialect: Dialect): Statement {
+  const params: SqlValue[] = [];
+  const context = { dialect, mapper: node.mapper, params };
+  const sql = `SELECT count(*) FROM (${writeSelect(node, "1", context, false)}) AS ${dialect.quote("counted")}`;
+  return { sql, params };
+}
+
+/** Whether the SQL of a node's own may give other rows each time it is run. */
+export function isVolatileNode(node: SelectNode): boolean {
+  return mentions(node.where) || node.order.some((item) => item instanceof Sql && isVolatileSql(item));
+}
+
+function mentions(value: unknown): boolean {
+  if (value instanceof Sql) return isVolatileSql(value);
+  if (Array.isArray(value)) return value.some(mentions);
+  return typeof value === "object" && value !== null && Object.values(value).some(mentions);
+}
+
+function isVolatileSql(fragment: Sql): boolean {
+  return fragment.parts.some((part) =>
+    part.kind === "text" && isVolatile(part.text) || part.kind === "value" && mentions(part.value)
+  );
+}
+
+/** Reads what to include, as users write it. Throws a ValidationError for what is no relation. */
+export function parseInclude(mapper: Mapper, include: unknown): IncludeTree {
+  if (include === undefined || include === true) return new Map();
+  if (Array.isArray(include)) {
+    return new Map(include.map((name) => [requireRelation(mapper, name).name, new Map()]));
+  }
+  if (typeof include !== "object" || include === null) {
+    throw new ValidationError(
+      `include of ${mapper.model} must be an array of relations or an object like { name: true }`,
+    );
+  }
+  return new Map(
+    Object.entries(include).map(([name, deeper]) => {
+      const relation = requireRelation(mapper, name);
+      if (deeper === undefined || deeper === false || deeper === null) {
+        throw new ValidationError(`include.${name} of ${mapper.model} must be true or what to include from there`);
+      }
+      return [name, parseInclude(relation.target, deeper)];
+    }),
+  );
+}
+
+function requireRelation(mapper: Mapper, name: unknown): MappedRelation {
+  const relation = typeof name === "string" ? mapper.relation(name) : undefined;
+  if (relation !== undefined) return relation;
+  const known = mapper.relations.map((r) => r.name).join(", ");
+  throw new ValidationError(
+    `${mapper.model} has no relation ${JSON.stringify(name)} to include; ${
+      known === "" ? "it has none" : `it has ${known}`
+    }`,
+  );
+}
+
+/** Both trees together. */
+export function mergeIncludes(a: IncludeTree, b: IncludeTree): IncludeTree {
+  const merged = new Map(a);
+  for (const [name, deeper] of b) merged.set(name, mergeIncludes(a.get(name) ?? new Map(), deeper));
+  return merged;
+}
+
+/** The tables that a node and what it includes read. */
+export function tablesOf(node: { mapper: Mapper; include: IncludeTree }, tables: Set<string> = new Set()): Set<string> {
+  tables.add(node.mapper.table);
+  for (const [name, include] of node.include) {
+    const relation = node.mapper.relation(name)!;
+    if (relation.link !== null) tables.add(relation.link.table);
+    tablesOf({ mapper: relation.target, include }, tables);
+  }
+  return tables;
+}

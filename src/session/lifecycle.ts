@@ -1,0 +1,81 @@
+/**
+ * The states of a session and what may be called in each: the one table that every check is made from.
+ *
+ * @module
+ */
+import { InvalidStateError } from "../errors.ts";
+
+/** What a session is doing. */
+export type Condition =
+  /** Ready. */
+  | "open"
+  /** A commit, flush, rollback or savepoint is under way. */
+  | "busy"
+  /** A flush or commit failed; the changes are still in memory. */
+  | "failed"
+  /** A commit was sent and its answer was lost. */
+  | "unknown"
+  | "closed";
+
+/** The kinds of calls. */
+export type Call =
+  /** Whatever reads, changes or begins something. */
+  | "use"
+  /** `rollback()`, of the whole transaction or to a savepoint. */
+  | "rollback"
+  | "close"
+  /** What only looks at memory: `inspect`, `has`, `new`, `dirty`, `state`. */
+  | "look";
+
+const ALLOWED: Readonly<Record<Condition, readonly Call[]>> = {
+  open: ["use", "rollback", "close", "look"],
+  busy: ["look"],
+  failed: ["rollback", "close", "look"],
+  unknown: ["rollback", "close", "look"],
+  closed: ["close", "look"],
+};
+
+/** Follows the state of one session. */
+export class Lifecycle {
+  #condition: Condition = "open";
+  /** What made it busy or failed, for messages. */
+  #cause = "";
+
+  get condition(): Condition {
+    return this.#condition;
+  }
+
+  /** Throws an InvalidStateError, saying what to do, when a call is not allowed now. */
+  require(call: Call, method: string): void {
+    if (!ALLOWED[this.#condition].includes(call)) throw new InvalidStateError(`Cannot ${method}: ${this.#why()}`);
+  }
+
+  #why(): string {
+    if (this.#condition === "busy") return `${this.#cause} is under way; await it first`;
+    if (this.#condition === "closed") return "the session is closed; make a new one";
+    if (this.#condition === "unknown") {
+      return "it is not known whether the last commit was applied; call rollback() or close(), then read what is there";
+    }
+    return `the session has failed (${this.#cause}); call rollback() first`;
+  }
+
+  /** Runs what nothing may overlap: every other call is refused until it ends. A change of state that it makes stays. */
+  async exclusive<T>(call: Call, method: string, run: () => Promise<T>): Promise<T> {
+    this.require(call, method);
+    const before = this.#condition;
+    const cause = this.#cause;
+    this.#condition = "busy";
+    this.#cause = `${method}()`;
+    try {
+      return await run();
+    } finally {
+      if (this.#condition === "busy") this.become(before, cause);
+    }
+  }
+
+  /** Goes into a state. */
+  become(condition: Condition, cause = ""): void {
+    this.#condition = condition;
+    this.#cause = cause;
+  }
+}

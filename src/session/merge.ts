@@ -1,0 +1,192 @@
+/**
+ * Merging: copies the state of an instance from elsewhere onto the session's own instance of the same row.
+ *
+ * @module
+ */
+import { StaleDataError, ValidationError } from "../errors.ts";
+import type { MappedRelation, Mapper } from "../model/mapper.ts";
+import type { Loader } from "../query/loader.ts";
+import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
+import {
+  changedColumns,
+  type InstanceState,
+  isExpired,
+  isHidden,
+  newState,
+  type Properties,
+  show,
+  stateOf,
+} from "../state/instance_state.ts";
+import { instanceKey, valuesIn } from "../state/key.ts";
+import { snapshotOf, tokenOf, valueOf } from "../state/snapshot.ts";
+import { label, type Tracker } from "../state/tracker.ts";
+
+/** What merging works with. */
+export interface MergeContext {
+  readonly tracker: Tracker;
+  readonly loader: Loader;
+  /** Loads an instance with its relations by key, in one request. */
+  get(mapper: Mapper, key: readonly unknown[], include: IncludeTree): Promise<object | null>;
+}
+
+/**
+ * Merges an instance and what it reaches through relations with cascade "save". The session's instances are loaded
+ * first, with those relations, in one request; members that are not among them are looked up together.
+ */
+export async function mergeInstance(
+  context: MergeContext,
+  given: InstanceState,
+  include: IncludeTree,
+  load: boolean,
+): Promise<InstanceState> {
+  const { tracker } = context;
+  if (tracker.has(given)) return given;
+  const graph = reached(given, tracker);
+  const key = instanceKey(given.mapper, given.instance);
+  if (load && key !== null && isMissing(tracker, given)) {
+    const tree = mergeIncludes(include, shape(given, new Set()));
+    await context.get(given.mapper, valuesIn(given.instance, given.mapper.key), tree);
+  }
+  const missing = load ? graph.filter((state) => isMissing(tracker, state)) : [];
+  const byMapper = Map.groupBy(missing, (state) => state.mapper);
+  await Promise.all(
+    [...byMapper].map(([mapper, states]) =>
+      context.loader.get(mapper, states.map((state) => valuesIn(state.instance, mapper.key)))
+    ),
+  );
+  const targets = new Map<InstanceState, InstanceState>();
+  for (const state of graph) targets.set(state, targetOf(tracker, state, load));
+  if (load) await loadRelations(context.loader, graph, targets);
+  for (const [from, to] of targets) if (from !== to) copy(tracker, from, to, targets, load);
+  return targets.get(given)!;
+}
+
+/** Whether the session must ask the database whether the row is there. */
+function isMissing(tracker: Tracker, state: InstanceState): boolean {
+  const key = instanceKey(state.mapper, state.instance);
+  if (key === null || tracker.has(state) || pendingTwin(tracker, state) !== undefined) return false;
+  const known = tracker.identity.get(state.mapper, key);
+  return known === undefined || isExpired(known);
+}
+
+function pendingTwin(tracker: Tracker, state: InstanceState): InstanceState | undefined {
+  const key = instanceKey(state.mapper, state.instance);
+  for (const added of tracker.added) {
+    if (key !== null && added.mapper === state.mapper && instanceKey(added.mapper, added.instance) === key) {
+      return added;
+    }
+  }
+  return undefined;
+}
+
+/** The relations of an instance that a merge follows: those that its properties hold. */
+function followed(state: InstanceState): readonly MappedRelation[] {
+  return state.mapper.relations.filter(({ name, save }) => save && state.instance[name] !== undefined);
+}
+
+function members(state: InstanceState, { name }: MappedRelation): InstanceState[] {
+  const value = state.instance[name];
+  const list: unknown[] = Array.isArray(value) ? value : value === null ? [] : [value];
+  return list.map((member) => stateOf(member, "merge"));
+}
+
+/** An instance and what a merge of it reaches, each once, the instance first. */
+function reached(given: InstanceState, tracker: Tracker): InstanceState[] {
+  const all = new Set([given]);
+  for (const state of all) { // grows while it is walked
+    if (tracker.has(state)) continue;
+    for (const relation of followed(state)) for (const member of members(state, relation)) all.add(member);
+  }
+  return [...all];
+}
+
+/** The relations that an instance holds, as something to include. */
+function shape(state: InstanceState, above: ReadonlySet<InstanceState>): IncludeTree {
+  const path = new Set(above).add(state);
+  const tree = new Map<string, IncludeTree>();
+  for (const relation of followed(state)) {
+    let deeper: IncludeTree = new Map();
+    for (const member of members(state, relation)) {
+      if (!path.has(member)) deeper = mergeIncludes(deeper, shape(member, path));
+    }
+    tree.set(relation.name, deeper);
+  }
+  return tree;
+}
+
+/** The session's instance that a given one is copied onto; a new one where there is no row. */
+function targetOf(tracker: Tracker, given: InstanceState, load: boolean): InstanceState {
+  if (tracker.has(given)) return given;
+  const { mapper, instance } = given;
+  const key = instanceKey(mapper, instance);
+  const known = key === null ? undefined : tracker.identity.get(mapper, key) ?? pendingTwin(tracker, given);
+  if (known !== undefined) return known;
+  const twin: Properties = Object.create(mapper.class.prototype);
+  const state = newState(twin, mapper);
+  if (!load) {
+    if (key === null || given.snapshot !== null && changedColumns(given).length > 0) {
+      throw new ValidationError(`Cannot merge ${label(given)} without loading: it has no key or was changed`);
+    }
+    for (const column of mapper.columns) if (column.primaryKey) twin[column.property] = instance[column.property];
+    state.status = "persistent";
+    state.owner = tracker.owner;
+    state.key = key;
+    state.snapshot = given.snapshot ?? snapshotOf(mapper.columns, instance);
+    tracker.identity.set(state);
+  }
+  return state;
+}
+
+async function loadRelations(
+  loader: Loader,
+  graph: readonly InstanceState[],
+  targets: ReadonlyMap<InstanceState, InstanceState>,
+): Promise<void> {
+  await Promise.all(graph.flatMap((from) => {
+    const to = targets.get(from)!;
+    if (to === from || to.status !== "persistent") return [];
+    return followed(from).filter(({ name }) => !to.relations?.has(name))
+      .map(({ name }) => loader.load([to], new Map([[name, new Map()]])));
+  }));
+}
+
+function copy(
+  tracker: Tracker,
+  from: InstanceState,
+  to: InstanceState,
+  targets: ReadonlyMap<InstanceState, InstanceState>,
+  load: boolean,
+): void {
+  const { mapper } = from;
+  const { version } = mapper;
+  if (load && version !== null && to.snapshot !== null && from.instance[version.property] !== undefined) {
+    const merged = from.instance[version.property];
+    if (merged !== to.snapshot[version.index]) {
+      throw new StaleDataError(
+        `Cannot merge ${label(from)}: it is at version ${merged}, and the row is at version ${
+          String(to.snapshot[version.index])
+        }`,
+        { instance: to.instance },
+      );
+    }
+  }
+  for (const column of mapper.columns) {
+    if (column.generated !== null || isHidden(from, column.property)) continue;
+    const value = from.instance[column.property];
+    if (value === undefined || to.snapshot !== null && column.version && load) continue;
+    show(to, column.property, valueOf(column.kind, tokenOf(column.kind, value)));
+  }
+  for (const relation of followed(from)) {
+    const merged = members(from, relation).map((member) => targets.get(member)!.instance);
+    const value = relation.many ? merged : merged[0] ?? null;
+    if (!load) {
+      to.relations = new Map(to.relations ?? []).set(relation.name, { value, members: merged });
+      to.instance[relation.name] = value;
+      continue;
+    }
+    const current = to.instance[relation.name];
+    if (Array.isArray(current)) current.splice(0, current.length, ...merged);
+    else to.instance[relation.name] = value;
+  }
+  if (!tracker.has(to)) tracker.add(to);
+}

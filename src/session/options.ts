@@ -1,0 +1,112 @@
+/**
+ * The options of sessions and transactions. What is not known, or cannot be honoured, is refused.
+ *
+ * @module
+ */
+import type { CallOptions, Capabilities, Database, IsolationLevel, TransactionOptions } from "../database.ts";
+import { UnsupportedError, ValidationError } from "../errors.ts";
+
+/** When a session opens an interactive transaction. */
+export type SessionMode =
+  /** Only for what needs a conversation with the database. */
+  | "auto"
+  /** Never: what needs one is refused. */
+  | "batch"
+  /** At once. */
+  | "interactive";
+
+/** The options of a session. */
+export interface SessionOptions {
+  /** The database. */
+  readonly bind: Database;
+  /** When to open an interactive transaction; "auto" unless given. */
+  readonly mode?: SessionMode;
+  /** Whether a query flushes pending changes of the tables it reads; true unless given. */
+  readonly autoflush?: boolean;
+  /** Whether a commit expires every instance; false unless given. */
+  readonly expireOnCommit?: boolean;
+  /**
+   * How lost updates are found: "version" (unless given) by the version column alone; "all" compares the loaded values
+   * of models without one.
+   */
+  readonly optimistic?: "version" | "all";
+  /** Whether a commit verifies every versioned row that was read. */
+  readonly verifyReads?: boolean;
+  /** Anything of the caller's; kept as `session.info`. */
+  readonly info?: Record<string, unknown>;
+}
+
+/** The options of `begin()` and `transaction()`. */
+export interface BeginOptions extends TransactionOptions {
+  /** When to open an interactive transaction; the session's mode unless given. */
+  readonly mode?: SessionMode;
+}
+
+/** The options of `commit()`. */
+export type CommitOptions = CallOptions;
+
+const SESSION_OPTIONS = ["bind", "mode", "autoflush", "expireOnCommit", "optimistic", "verifyReads", "info"];
+const BEGIN_OPTIONS = ["isolation", "readOnly", "deferrable", "mode"];
+const MODES = ["auto", "batch", "interactive"];
+
+/** The isolation levels, weakest first. */
+const LEVELS: readonly IsolationLevel[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
+
+/** Throws a ValidationError for an option that is not there. */
+export function refuseUnknown(options: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name) && (options as Record<string, unknown>)[name] !== undefined) {
+      throw new ValidationError(`${what} has no option ${JSON.stringify(name)}; there are ${known.join(", ")}`);
+    }
+  }
+}
+
+/** Checks the options of a session. */
+export function checkSessionOptions(options: SessionOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new ValidationError("A session needs options with a bind: new Session({ bind: db })");
+  }
+  refuseUnknown(options, SESSION_OPTIONS, "A session");
+  const bind: Partial<Database> | undefined = options.bind;
+  if (typeof bind?.execute !== "function" || typeof bind.connect !== "function") {
+    throw new ValidationError(
+      "A session needs a database as its bind, as libsql(…) makes one: new Session({ bind: db })",
+    );
+  }
+  oneOf(options.mode, MODES, "mode");
+  oneOf(options.optimistic, ["version", "all"], "optimistic");
+}
+
+function oneOf(value: unknown, allowed: readonly string[], name: string): void {
+  if (value !== undefined && !allowed.includes(value as string)) {
+    throw new ValidationError(`${name} must be one of ${allowed.map((one) => `"${one}"`).join(", ")}`);
+  }
+}
+
+/** Checks the options of a transaction against what the database can do. */
+export function checkBeginOptions(options: BeginOptions, { capabilities, description }: Database): void {
+  refuseUnknown(options, BEGIN_OPTIONS, "A transaction");
+  oneOf(options.mode, MODES, "mode");
+  oneOf(options.isolation, LEVELS, "isolation");
+  if (options.isolation !== undefined && !satisfies(capabilities, options.isolation)) {
+    throw new UnsupportedError(
+      `${description} has no isolation level "${options.isolation}"; it has ${capabilities.isolation.join(", ")}`,
+    );
+  }
+  if (options.readOnly && !capabilities.readOnly) {
+    throw new UnsupportedError(`${description} has no read-only transactions`);
+  }
+  if (options.deferrable && !capabilities.deferrable) {
+    throw new UnsupportedError(`${description} has no deferrable transactions`);
+  }
+}
+
+/** A stronger level satisfies a weaker request. */
+function satisfies({ isolation }: Capabilities, wanted: IsolationLevel): boolean {
+  return isolation.some((level) => LEVELS.indexOf(level) >= LEVELS.indexOf(wanted));
+}
+
+/** Whether reads must already see one snapshot: they then need a connection. */
+export function needsSnapshot({ isolation }: BeginOptions): boolean {
+  return isolation !== undefined && LEVELS.indexOf(isolation) > LEVELS.indexOf("read committed");
+}

@@ -1,0 +1,88 @@
+/**
+ * Deleting: marks an instance and what goes with it. Children are loaded only where the session has to delete them or
+ * to empty their foreign key itself.
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import type { MappedRelation, Mapper } from "../model/mapper.ts";
+import type { Loader } from "../query/loader.ts";
+import { type InstanceState, knownState } from "../state/instance_state.ts";
+import { label, type Tracker } from "../state/tracker.ts";
+import { childRelations } from "../unit_of_work/changes.ts";
+
+/** Marks an instance as deleted, in memory. A pending one is only taken out of the session. Returns whether it has a row. */
+export function markDeleted(tracker: Tracker, state: InstanceState): boolean {
+  if (state.status === "deleted" && tracker.has(state)) return false;
+  if (!tracker.has(state)) {
+    if (state.snapshot === null) {
+      throw new ValidationError(`Cannot delete ${label(state)}: it is not in the session and has no row; get it first`);
+    }
+    tracker.add(state);
+  }
+  for (const relation of childRelations(state.mapper)) {
+    if (!relation.delete) continue;
+    const value = state.instance[relation.name];
+    for (const member of Array.isArray(value) ? value : [value]) {
+      const child = knownState(member);
+      if (child?.status === "pending" && tracker.has(child)) markDeleted(tracker, child);
+    }
+  }
+  if (state.status === "pending") {
+    tracker.expunge(state);
+    return false;
+  }
+  tracker.removed.add(state);
+  return true;
+}
+
+/** Whether deleting a parent needs its children in memory. */
+function needsChildren(relation: MappedRelation): boolean {
+  if (relation.delete) return relation.onDelete !== "cascade";
+  return relation.onDelete === null && relation.remote.every((column) => column.nullable);
+}
+
+/**
+ * Loads what the deletion of instances needs, and marks what goes with them. One request for each level of the graph,
+ * none where the database cascades by itself or the children are loaded.
+ */
+export async function cascadeDeletion(
+  tracker: Tracker,
+  loader: Loader,
+  deleted: readonly InstanceState[],
+): Promise<void> {
+  let level = deleted;
+  while (level.length > 0) {
+    const byMapper = Map.groupBy(level, (state) => state.mapper);
+    await Promise.all([...byMapper].map(([mapper, states]) => loadChildren(loader, mapper, states)));
+    const next: InstanceState[] = [];
+    for (const state of level) {
+      for (const relation of childRelations(state.mapper)) {
+        if (relation.delete) next.push(...markChildren(tracker, state, relation));
+      }
+    }
+    level = next;
+  }
+}
+
+async function loadChildren(loader: Loader, mapper: Mapper, states: readonly InstanceState[]): Promise<void> {
+  await Promise.all(
+    childRelations(mapper).filter(needsChildren).map(async (relation) => {
+      const unloaded = states.filter((state) => !state.relations?.has(relation.name));
+      if (unloaded.length > 0) await loader.load(unloaded, new Map([[relation.name, new Map()]]));
+    }),
+  );
+}
+
+function markChildren(tracker: Tracker, state: InstanceState, { name }: MappedRelation): InstanceState[] {
+  const marked: InstanceState[] = [];
+  for (const member of state.relations?.get(name)?.members ?? []) {
+    const child = knownState(member);
+    if (child?.status !== "persistent" || !tracker.has(child) || tracker.removed.has(child)) continue;
+    const current = state.instance[name];
+    // One that was taken out of the collection goes its own way.
+    if (Array.isArray(current) && !current.includes(member)) continue;
+    if (markDeleted(tracker, child)) marked.push(child);
+  }
+  return marked;
+}

@@ -1,0 +1,759 @@
+/**
+ * The session: a face over the tracker, the loader and the transactions, which do the work.
+ *
+ * @module
+ */
+import type { CallOptions, Database } from "../database.ts";
+import {
+  DetachedInstanceError,
+  InvalidStateError,
+  NoResultError,
+  ObjectDeletedError,
+  StaleDataError,
+  ValidationError,
+} from "../errors.ts";
+import type { ModelArgument } from "../model/declared.ts";
+import { isInstance, mapperOf } from "../model/mapper.ts";
+import type { MappedColumn } from "../model/mapper.ts";
+import type { Assign } from "../model/query_types.ts";
+import type { AnyModel, Entity, Include, Key, Loaded } from "../model/types.ts";
+import { Loader } from "../query/loader.ts";
+import { Result, type Row, type Scalars } from "../query/result.ts";
+import { Query, type QueryRunner, Select } from "../query/select.ts";
+import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
+import type { SqlValue } from "../sql/statement.ts";
+import { preview, Sql } from "../sql/tag.ts";
+import {
+  expireColumns,
+  hide,
+  type InstanceState,
+  isChanged,
+  isExpired,
+  isRelationTouched,
+  knownState,
+  show,
+  stateOf,
+} from "../state/instance_state.ts";
+import { parseKey, showKey } from "../state/key.ts";
+import { label, type Tracker, WHY_EXPRESSION } from "../state/tracker.ts";
+import { cascadeSave } from "../unit_of_work/relations.ts";
+import { requireVerifiable } from "../unit_of_work/verify.ts";
+import { type Inspection, inspectState, tokenOfKey } from "./inspect.ts";
+import { mergeInstance } from "./merge.ts";
+import {
+  type BeginOptions,
+  checkSessionOptions,
+  type CommitOptions,
+  refuseUnknown,
+  type SessionOptions,
+} from "./options.ts";
+import { cascadeDeletion, markDeleted } from "./remove.ts";
+import { userStatement } from "./statement.ts";
+import { type SessionTransaction, type StagedStatement, Transactions } from "./transaction.ts";
+
+/** Options of `get`, `getOne` and `getAll`. */
+export interface GetOptions<I = never> extends CallOptions {
+  /** Relations to load with the instance. */
+  readonly include?: I;
+  /** Overwrite what a loaded instance holds, pending changes included. */
+  readonly populateExisting?: boolean;
+}
+
+/** Options of `execute` and its shorthands. */
+export interface ExecuteOptions extends CallOptions {
+  /** Whether pending changes that the statement may see are flushed first; the session's setting unless given. */
+  readonly autoflush?: boolean;
+}
+
+/** The persistent instances of a session, read only. */
+export interface IdentityMapView {
+  /** How many there are. */
+  readonly size: number;
+  /** The instance of a key, or null; sends nothing. */
+  get<M extends AnyModel>(model: ModelArgument<M>, key: Key<InstanceType<M>>): InstanceType<M> | null;
+  /** Whether the instance of a key is there. */
+  has<M extends AnyModel>(model: ModelArgument<M>, key: Key<InstanceType<M>>): boolean;
+  /** Iterates over the instances. */
+  [Symbol.iterator](): Iterator<object>;
+}
+
+const READ_OPTIONS = ["include", "populateExisting", "signal", "timeout"];
+
+/**
+ * A session: load objects, change them, commit them together, in one request. For one unit of work (a request to a
+ * server, a job); not to be shared between two.
+ *
+ * @example
+ * ```ts
+ * import { createAll, model, Session, t } from "@ledge/session";
+ * import { libsql } from "@ledge/session/libsql/local";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Book extends model("books", { id: t.uuid().primaryKey(), title: t.text() }) {}
+ * const db = libsql({ url: ":memory:" });
+ * await createAll(db, [Book]);
+ *
+ * await using session = new Session({ bind: db });
+ * const book = session.add(new Book({ title: "Edges" }));
+ * await session.commit(); // one request
+ * book.title = "More edges";
+ * await session.commit(); // one request
+ * assertEquals(await session.query(Book).count(), 1);
+ * ```
+ */
+export class Session {
+  /** Anything of the caller's: the `info` given to the constructor, or an empty object. */
+  readonly info: Record<string, unknown>;
+  /** Whether a query flushes pending changes of the tables it reads. */
+  autoflush: boolean;
+  readonly #options: SessionOptions;
+  readonly #transactions: Transactions;
+  readonly #tracker: Tracker;
+  readonly #loader: Loader;
+
+  /** Makes a session; sends nothing. Throws a `ValidationError` for an option that is not there. */
+  constructor(options: SessionOptions) {
+    checkSessionOptions(options);
+    this.#options = options;
+    this.info = options.info ?? {};
+    this.autoflush = options.autoflush ?? true;
+    this.#transactions = new Transactions(this, options);
+    this.#tracker = this.#transactions.tracker;
+    this.#loader = new Loader(this.#transactions);
+  }
+
+  // ---- state
+
+  /** Whether it can be used: a failed one wants `rollback()`, a closed one is of no more use. */
+  get state(): "open" | "failed" | "closed" {
+    const { condition } = this.#transactions.lifecycle;
+    return condition === "closed" ? "closed" : condition === "failed" || condition === "unknown" ? "failed" : "open";
+  }
+  /** Whether it can be used right now. */
+  get isActive(): boolean {
+    return this.state === "open";
+  }
+  /** The database. */
+  get bind(): Database {
+    return this.#options.bind;
+  }
+  /** Whether a transaction has begun, by itself or by `begin()`. */
+  inTransaction(): boolean {
+    return this.#transactions.root !== null;
+  }
+  /** Whether a savepoint is open. */
+  inNestedTransaction(): boolean {
+    return this.#transactions.innermost !== null;
+  }
+  /** The transaction, or null. */
+  getTransaction(): SessionTransaction | null {
+    return this.#transactions.root;
+  }
+  /** The innermost savepoint, or null. */
+  getNestedTransaction(): SessionTransaction | null {
+    return this.#transactions.innermost;
+  }
+  /** Instances that the next flush inserts. */
+  get new(): ReadonlySet<object> {
+    return instances(this.#tracker.added);
+  }
+  /** Persistent instances that differ from their rows. Costs a look at everything that is loaded. */
+  get dirty(): ReadonlySet<object> {
+    return instances(this.#tracker.dirty());
+  }
+  /** Instances that the next flush deletes. */
+  get deleted(): ReadonlySet<object> {
+    return instances(this.#tracker.removed);
+  }
+  /** The persistent instances. */
+  get identityMap(): IdentityMapView {
+    const { identity } = this.#tracker;
+    const find = (model: unknown, key: unknown): InstanceState | undefined =>
+      identity.get(mapperOf(model), tokenOfKey(mapperOf(model), key));
+    return {
+      size: identity.size,
+      get: <M extends AnyModel>(model: ModelArgument<M>, key: Key<InstanceType<M>>): InstanceType<M> | null =>
+        (find(model, key)?.instance ?? null) as InstanceType<M> | null,
+      has: (model, key) => find(model, key) !== undefined,
+      [Symbol.iterator]: () => instances(identity)[Symbol.iterator](),
+    };
+  }
+  /** Whether an instance is pending or persistent in this session. */
+  has(instance: object): boolean {
+    const state = knownState(instance);
+    return state !== undefined && this.#tracker.has(state) && state.status !== "deleted";
+  }
+  /** Iterates over the pending and the persistent instances. */
+  [Symbol.iterator](): Iterator<object> {
+    return instances(this.#tracker.all())[Symbol.iterator]();
+  }
+  /**
+   * Whether an instance differs from its row, or has no row yet; with `collections: false` only its columns are looked
+   * at.
+   */
+  isModified(instance: object, options: { readonly collections?: boolean } = {}): boolean {
+    const state = stateOf(instance, "look at");
+    if (state.snapshot === null) return true;
+    if (state.forced || state.mapper.columns.some((column) => isChanged(state, column))) return true;
+    const relations = options.collections === false
+      ? state.mapper.relations.filter(({ many }) => !many)
+      : state.mapper.relations;
+    return relations.some((relation) => isRelationTouched(state, relation));
+  }
+  /** What is known of an instance: state, key, changes. Sends nothing. */
+  inspect(instance: object): Inspection {
+    const state = stateOf(instance, "inspect");
+    return inspectState(state, this.#tracker.removed.has(state));
+  }
+
+  // ---- objects
+
+  /**
+   * Stages an instance for insertion, and what it reaches through relations with cascade "save"; a detached one becomes
+   * persistent again. Sends nothing. Throws a `ValidationError` when another instance with its key is in the session
+   * (use `merge`), a `DetachedInstanceError` when it belongs to another session.
+   */
+  add<T extends object>(instance: T): T {
+    this.#transactions.use("add");
+    const state = stateOf(instance, "add");
+    this.#tracker.add(state);
+    cascadeSave(this.#tracker, [state]);
+    return instance;
+  }
+  /** Stages instances, as `add` does each. */
+  addAll<T extends object>(instances: Iterable<T>): T[] {
+    return [...instances].map((instance) => this.add(instance));
+  }
+  /** Forces an update of an instance even if nothing changed. */
+  markDirty(instance: object): void {
+    this.#transactions.use("mark dirty");
+    this.#persistent(instance, "mark dirty").forced = true;
+  }
+  /**
+   * Marks an instance for deletion, with what its cascades reach; a pending one is only taken out. Sends nothing, unless
+   * children must be loaded first (cascade "delete" or a nullable foreign key, and no `onDelete` in the database): one
+   * request for each level of the graph.
+   */
+  async delete(instance: object): Promise<void> {
+    await this.#transactions.run("delete", async () => {
+      const state = stateOf(instance, "delete");
+      if (markDeleted(this.#tracker, state)) await cascadeDeletion(this.#tracker, this.#loader, [state]);
+    });
+  }
+  /** The same as `delete`. */
+  remove(instance: object): Promise<void> {
+    return this.delete(instance);
+  }
+  /**
+   * The instance of a key, or null. Costs nothing when it is loaded; otherwise all gets of one turn travel in one
+   * request. Never flushes.
+   */
+  async get<M extends AnyModel, const I extends Include<InstanceType<M>> = Record<never, never>>(
+    model: ModelArgument<M>,
+    key: Key<InstanceType<M>>,
+    options: GetOptions<I> = {},
+  ): Promise<Loaded<InstanceType<M>, I> | null> {
+    const [found] = await this.getAll<M, I>(model, [key], options);
+    return found ?? null;
+  }
+  /** The instance of a key; throws a `NoResultError` when there is none. Costs what `get` does. */
+  async getOne<M extends AnyModel, const I extends Include<InstanceType<M>> = Record<never, never>>(
+    model: ModelArgument<M>,
+    key: Key<InstanceType<M>>,
+    options: GetOptions<I> = {},
+  ): Promise<Loaded<InstanceType<M>, I>> {
+    const found = await this.get<M, I>(model, key, options);
+    if (found !== null) return found;
+    const mapper = mapperOf(model);
+    throw new NoResultError(`There is no ${mapper.model} ${showKey(parseKey(mapper, key))}`);
+  }
+  /** The instances of keys in their order, null where there is none. One request, or none when all are loaded. */
+  async getAll<M extends AnyModel, const I extends Include<InstanceType<M>> = Record<never, never>>(
+    model: ModelArgument<M>,
+    keys: readonly Key<InstanceType<M>>[],
+    options: GetOptions<I> = {},
+  ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
+    const found = await this.#transactions.run("get", async () => {
+      const mapper = mapperOf(model);
+      refuseUnknown(options, READ_OPTIONS, "get()");
+      const values = keys.map((key) => parseKey(mapper, key));
+      const include = parseInclude(mapper, options.include);
+      if (this.#transactions.mustPrepare([], false)) await this.#transactions.beforeQuery("get()", [], false);
+      if (include.size === 0) return await this.#loader.get(mapper, values, options);
+      return await this.#getIncluding(mapper, values, include, options);
+    });
+    return found as (Loaded<InstanceType<M>, I> | null)[];
+  }
+
+  async #getIncluding(
+    mapper: SelectNode["mapper"],
+    keys: readonly (readonly unknown[])[],
+    include: IncludeTree,
+    options: CallOptions & { readonly populateExisting?: boolean },
+  ): Promise<(object | null)[]> {
+    const loaded: InstanceState[] = [];
+    const tasks = keys.map(async (values) => {
+      const known = this.#tracker.identity.get(mapper, tokenOfKey(mapper, values));
+      if (known !== undefined && !isExpired(known) && !options.populateExisting) {
+        loaded.push(known);
+        return known.instance;
+      }
+      const where = [Object.fromEntries(mapper.key.map((column, i) => [column.property, values[i]]))];
+      const [instance] = await this.#loader.select({ ...selectAll(mapper), where, include }, options);
+      return instance ?? null;
+    });
+    const rest = this.#unloaded(loaded, include);
+    if (rest.size > 0) await this.#loader.load(loaded, rest, options);
+    return await Promise.all(tasks);
+  }
+
+  /** What of an include is not loaded yet on every instance. */
+  #unloaded(states: readonly InstanceState[], include: IncludeTree): IncludeTree {
+    return new Map(
+      [...include].filter(([name, deeper]) => deeper.size > 0 || states.some((state) => !state.relations?.has(name))),
+    );
+  }
+
+  /**
+   * Copies the state of an instance from elsewhere (a request body, another session) onto the session's own instance of
+   * its row, which is loaded first with the relations it holds; a new one is added where there is no row. Returns the
+   * session's instance. One request in the common case, none with `load: false`. Throws a `StaleDataError` when the given
+   * version is not the row's.
+   */
+  async merge<T extends Entity>(
+    instance: T,
+    options: { readonly load?: boolean; readonly include?: Include<T> } = {},
+  ): Promise<T> {
+    refuseUnknown(options, ["load", "include"], "merge()");
+    return await this.#transactions.run("merge", async () => {
+      const state = stateOf(instance, "merge");
+      const include = parseInclude(state.mapper, options.include);
+      const context = {
+        tracker: this.#tracker,
+        loader: this.#loader,
+        get: async (mapper: SelectNode["mapper"], key: readonly unknown[], tree: IncludeTree) =>
+          (await (tree.size === 0 ? this.#loader.get(mapper, [key]) : this.#getIncluding(mapper, [key], tree, {})))[
+            0
+          ] ?? null,
+      };
+      const merged = await mergeInstance(context, state, include, options.load ?? true);
+      return merged.instance as unknown as T;
+    });
+  }
+  /**
+   * Reads an instance again and overwrites what it holds, changes included; with `properties` only those (columns or
+   * relations). One request. Throws an `ObjectDeletedError` when its row is gone.
+   */
+  async refresh<T extends object>(
+    instance: T,
+    options: CallOptions & { readonly properties?: readonly (keyof T & string)[] } = {},
+  ): Promise<T> {
+    refuseUnknown(options, ["properties", "signal", "timeout"], "refresh()");
+    await this.#transactions.run("refresh", async () => {
+      const state = this.#persistent(instance, "refresh");
+      const { mapper } = state;
+      const { properties, ...call } = options;
+      const relations: readonly string[] = (properties ?? []).filter((name) => mapper.relation(name) !== undefined);
+      const columns = (properties ?? mapper.columns.map(({ property }) => property))
+        .filter((name) => !relations.includes(name)).map((name) => mapper.column(name, "refresh"));
+      const [found] = await Promise.all([
+        columns.length === 0 ? instance : this.#refreshColumns(state, columns, properties === undefined, call),
+        relations.length === 0
+          ? null
+          : this.#loader.load([state], parseInclude(mapper, relations), { ...call, populateExisting: true }),
+      ]);
+      if (found === null) {
+        throw new ObjectDeletedError(
+          `${label(state)} cannot be refreshed: its row is gone; expunge it, or add a new one`,
+        );
+      }
+    });
+    return instance;
+  }
+
+  async #refreshColumns(
+    state: InstanceState,
+    columns: readonly MappedColumn[],
+    all: boolean,
+    options: CallOptions,
+  ): Promise<object | null> {
+    const { mapper } = state;
+    const key = mapper.key.map((column) => state.instance[column.property]);
+    if (all) {
+      state.expressions = null;
+      state.forced = false;
+      return (await this.#loader.get(mapper, [key], { ...options, populateExisting: true }))[0]!;
+    }
+    // Only what is expired is overwritten: the named columns are made so first.
+    expireColumns(state, columns.filter((column) => !column.primaryKey));
+    return (await this.#loader.get(mapper, [key], options))[0]!;
+  }
+
+  /** Makes what an instance holds unknown until it is refreshed: reading it throws an `ExpiredPropertyError`. */
+  expire<T extends object>(instance: T, properties?: readonly (keyof T & string)[]): void {
+    this.#transactions.use("expire");
+    const state = this.#persistent(instance, "expire");
+    if (properties === undefined) return this.#tracker.expire(state);
+    this.#tracker.touch(state);
+    const relations = properties.filter((name) => state.mapper.relation(name) !== undefined);
+    expireColumns(
+      state,
+      properties.filter((name) => !relations.includes(name)).map((name) => state.mapper.column(name, "expire")),
+    );
+    const kept = new Map(state.relations ?? []);
+    for (const name of relations) {
+      kept.delete(name);
+      delete state.instance[name];
+    }
+    state.relations = kept;
+  }
+  /** Expires every persistent instance. */
+  expireAll(): void {
+    this.#transactions.use("expire");
+    for (const state of this.#tracker.identity) this.#tracker.expire(state);
+  }
+  /** Takes an instance out of the session: a pending one becomes transient, a persistent one detached. */
+  expunge(instance: object): void {
+    this.#transactions.use("expunge");
+    const state = stateOf(instance, "expunge");
+    this.#requireOwn(state, "expunge");
+    this.#tracker.expunge(state);
+  }
+  /** Takes every instance out of the session. */
+  expungeAll(): void {
+    this.#transactions.use("expunge");
+    for (const state of [...this.#tracker.all()]) this.#tracker.expunge(state);
+  }
+  /** Loads relations of an instance that has its keys. One request, or none where they are loaded. Never flushes. */
+  async load<T extends Entity, const I extends Include<T>>(
+    instance: T,
+    relations: I,
+    options: CallOptions = {},
+  ): Promise<Loaded<T, I>> {
+    await this.#transactions.run("load", async () => {
+      const state = stateOf(instance, "load relations of");
+      const include = this.#unloaded([state], parseInclude(state.mapper, relations));
+      if (this.#transactions.mustPrepare([], false)) await this.#transactions.beforeQuery("load()", [], false);
+      if (include.size > 0) await this.#loader.load([state], include, options);
+    });
+    return instance as Loaded<T, I>;
+  }
+  /**
+   * Sets properties, each to a value or to an SQL expression, which the database computes in the commit; until then the
+   * property cannot be read. Sends nothing.
+   *
+   * @example
+   * ```ts
+   * import { createAll, model, Session, sql, t } from "@ledge/session";
+   * import { libsql } from "@ledge/session/libsql/local";
+   * import { assertEquals } from "@std/assert";
+   *
+   * class Page extends model("pages", { id: t.identity(), visits: t.integer().default(0) }) {}
+   * const db = libsql({ url: ":memory:" });
+   * await createAll(db, [Page]);
+   * await using session = new Session({ bind: db });
+   * const page = session.add(new Page({}));
+   * await session.commit();
+   * session.assign(page, { visits: sql`visits + 1` });
+   * await session.commit();
+   * assertEquals(page.visits, 1);
+   * ```
+   */
+  assign<T extends Entity>(instance: T, values: Assign<T>): T {
+    this.#transactions.use("assign");
+    const state = stateOf(instance, "assign to");
+    const entries = Object.entries(values).map(([property, value]) => ({
+      column: state.mapper.column(property, "assign"),
+      value,
+    }));
+    for (const { column, value } of entries) refuseAssign(state, column, value);
+    for (const { column: { property }, value } of entries) {
+      show(state, property, value instanceof Sql ? null : value);
+      if (!(value instanceof Sql)) continue;
+      state.expressions = new Map(state.expressions ?? []).set(property, value);
+      hide(state, property, WHY_EXPRESSION);
+    }
+    return instance;
+  }
+
+  // ---- queries and statements
+
+  /** A query of a model's instances; sends nothing until `all()`, `first()`, `one()`, `count()` or `exists()`. */
+  query<M extends AnyModel>(model: ModelArgument<M>): Query<InstanceType<M>> {
+    return new Query<InstanceType<M>>(selectAll(mapperOf(model)), this.#runner);
+  }
+
+  get #runner(): QueryRunner {
+    const prepare = async (node: SelectNode, method: string): Promise<void> => {
+      await this.#transactions.beforeQuery(`query(${node.mapper.model}).${method}()`, tablesOf(node), this.autoflush);
+    };
+    return {
+      all: (node, method, options) =>
+        this.#transactions.run(`query(${node.mapper.model}).${method}`, async () => {
+          if (this.#transactions.mustPrepare(tablesOf(node), this.autoflush)) await prepare(node, method);
+          return await this.#loader.select(node, options);
+        }),
+      count: (node, method, options) =>
+        this.#transactions.run(`query(${node.mapper.model}).${method}`, async () => {
+          if (this.#transactions.mustPrepare(tablesOf(node), this.autoflush)) await prepare(node, method);
+          const statements = [toCount(node, this.bind.dialect)];
+          const [result] = await this.#transactions.reads.read({ statements: () => statements, safe: true }, options);
+          return Number(result!.rows[0]![0]);
+        }),
+    };
+  }
+
+  /**
+   * Runs a statement: a `select(Model)`, `` sql`…` `` or text with values. A reading one joins the reads of its turn;
+   * one that writes upgrades the session to an interactive transaction, which `commit()` commits (`stage()` lets it travel
+   * with the commit instead). Raw SQL counts as touching every table: pending changes are flushed first, unless
+   * `autoflush: false` says otherwise.
+   */
+  execute<T extends Entity, R>(
+    statement: Select<T, R>,
+    params?: undefined,
+    options?: ExecuteOptions,
+  ): Promise<Result<R>>;
+  /** Runs text or `` sql`…` ``; its rows are objects by column name. */
+  execute(statement: string | Sql, params?: readonly unknown[], options?: ExecuteOptions): Promise<Result<Row>>;
+  async execute(
+    statement: Select<Entity, unknown> | string | Sql,
+    params?: readonly unknown[],
+    options: ExecuteOptions = {},
+  ): Promise<Result<unknown>> {
+    refuseUnknown(options, ["autoflush", "signal", "timeout"], "execute()");
+    const { autoflush = this.autoflush, ...call } = options;
+    return await this.#transactions.run("execute", async () => {
+      if (statement instanceof Select) return await this.#select(statement.node, autoflush, call);
+      const { statement: sent, reads } = userStatement(statement, params, this.bind.dialect);
+      if (!reads) return new Result<unknown>(await this.#transactions.write(sent, call, autoflush));
+      if (this.#transactions.mustPrepare("all", autoflush)) {
+        await this.#transactions.beforeQuery("execute()", "all", autoflush);
+      }
+      const [result] = await this.#transactions.reads.read({ statements: () => [sent], safe: false }, call);
+      return new Result<unknown>(result!);
+    });
+  }
+
+  async #select(node: SelectNode, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
+    const tables = tablesOf(node);
+    if (this.#transactions.mustPrepare(tables, autoflush)) {
+      await this.#transactions.beforeQuery("execute()", tables, autoflush);
+    }
+    const found = await this.#loader.select(node, options);
+    const columns = node.mapper.columns.map(({ property }) => property);
+    const rows = found.map((instance) =>
+      columns.map((property) => (instance as Record<string, SqlValue>)[property] ?? null)
+    );
+    return new Result<unknown>({ columns, rows, rowsAffected: found.length }, found);
+  }
+
+  /** The first column of the first row, or null; costs what `execute` does. */
+  async scalar<V = SqlValue>(
+    statement: string | Sql,
+    params?: readonly unknown[],
+    options?: ExecuteOptions,
+  ): Promise<V | null> {
+    return (await this.execute(statement, params, options)).scalar<V>();
+  }
+  /** The first column of each row, or the instances of a `select`; costs what `execute` does. */
+  scalars<T extends Entity, R>(
+    statement: Select<T, R>,
+    params?: undefined,
+    options?: ExecuteOptions,
+  ): Promise<Scalars<R>>;
+  /** The first column of each row. */
+  scalars<V = SqlValue>(
+    statement: string | Sql,
+    params?: readonly unknown[],
+    options?: ExecuteOptions,
+  ): Promise<Scalars<V>>;
+  async scalars(
+    statement: Select<Entity, unknown> | string | Sql,
+    params?: readonly unknown[],
+    options?: ExecuteOptions,
+  ): Promise<Scalars<unknown>> {
+    return (await this.execute(statement as string, params, options)).scalars<unknown>();
+  }
+  /** The first row, or null; costs what `execute` does. */
+  first<T extends Entity, R>(statement: Select<T, R>, params?: undefined, options?: ExecuteOptions): Promise<R | null>;
+  /** The first row, or null. */
+  first(statement: string | Sql, params?: readonly unknown[], options?: ExecuteOptions): Promise<Row | null>;
+  async first(
+    statement: Select<Entity, unknown> | string | Sql,
+    params?: readonly unknown[],
+    options?: ExecuteOptions,
+  ): Promise<unknown> {
+    return (await this.execute(statement as string, params, options)).first();
+  }
+
+  // ---- transactions
+
+  /** Begins explicitly: adopts a transaction that began by itself, throws inside an explicit one. Sends nothing in mode "auto". */
+  begin(options?: BeginOptions): Promise<SessionTransaction> {
+    return this.#transactions.begin(options);
+  }
+  /** Opens the interactive transaction now, with what it costs; most work never needs it. */
+  async start(): Promise<void> {
+    await this.#transactions.run("start", () => this.#transactions.connect("start()"));
+  }
+  /**
+   * Writes every pending change and ends the transaction: one atomic request, or what is left on the connection. Nothing
+   * is sent when nothing changed. When it fails nothing is written, memory is as it was, and `rollback()` comes next.
+   */
+  async commit(options: CommitOptions = {}): Promise<void> {
+    refuseUnknown(options, ["signal", "timeout"], "commit()");
+    await this.#transactions.commit(options);
+  }
+  /** Undoes everything since the transaction began, or since a savepoint: in the database and in every instance. */
+  rollback(savepoint?: SessionTransaction | string): Promise<void> {
+    return this.#transactions.rollback(savepoint);
+  }
+  /**
+   * Runs a function in a transaction: commits when it returns, rolls back when it throws. Inside a transaction it is a
+   * savepoint.
+   */
+  async transaction<R>(fn: (session: this) => Promise<R> | R, options?: BeginOptions): Promise<R> {
+    if (this.#transactions.isExplicit) {
+      if (options !== undefined && Object.keys(options).length > 0) {
+        throw new InvalidStateError("Cannot begin a transaction with options inside another: it would be a savepoint");
+      }
+      return await this.savepoint(fn);
+    }
+    const transaction = await this.begin(options);
+    try {
+      const value = await fn(this);
+      if (transaction.isActive) await this.commit();
+      return value;
+    } catch (error) {
+      if (this.state !== "closed") await this.rollback();
+      throw error;
+    }
+  }
+  /** Sets a savepoint. Nothing is sent until the session has a connection: it is kept in memory. */
+  beginNested(name?: string): Promise<SessionTransaction> {
+    return this.#transactions.beginNested(name);
+  }
+  /** Runs a function inside a savepoint: keeps what it did when it returns, undoes it when it throws. */
+  savepoint<R>(fn: (session: this) => Promise<R> | R): Promise<R>;
+  /** Runs a function inside a savepoint of this name. */
+  savepoint<R>(name: string, fn: (session: this) => Promise<R> | R): Promise<R>;
+  async savepoint<R>(
+    nameOrFn: string | ((session: this) => Promise<R> | R),
+    given?: (session: this) => Promise<R> | R,
+  ): Promise<R> {
+    const named = typeof nameOrFn === "string";
+    const fn = named ? given : nameOrFn;
+    if (typeof fn !== "function") throw new ValidationError("savepoint() needs a function to run inside it");
+    const savepoint = await this.beginNested(named ? nameOrFn : undefined);
+    try {
+      const value = await fn(this);
+      if (savepoint.isActive) await savepoint.commit();
+      return value;
+    } catch (error) {
+      if (savepoint.isActive && this.state !== "closed") await savepoint.rollback();
+      throw error;
+    }
+  }
+  /** Writes pending changes now, in an interactive transaction that stays open. Most work is better left to `commit()`. */
+  async flush(objects?: Iterable<object>, options: CallOptions = {}): Promise<void> {
+    await this.#transactions.flush(objects, options);
+  }
+  /** Lets a statement travel with the commit, after the changes; its result is there once the commit has succeeded. */
+  stage(statement: string | Sql, params?: readonly unknown[]): StagedStatement {
+    this.#transactions.use("stage");
+    return this.#transactions.stage(userStatement(statement, params, this.bind.dialect).statement);
+  }
+  /**
+   * Makes the commit depend on a condition, checked inside it after everything else is written: when it is not true the
+   * commit throws a `RequirementError` and nothing is written. NULL counts as false.
+   */
+  require(condition: Sql, message?: string): void {
+    this.#transactions.use("require");
+    if (!(condition instanceof Sql)) throw new ValidationError("require() needs a condition as sql`…`");
+    this.#transactions.require({
+      kind: "require",
+      condition,
+      message: message ?? `A required condition did not hold: ${preview(condition)}`,
+    });
+  }
+  /**
+   * Makes the commit depend on an instance's row being as it was read, although it is not written: what a decision
+   * rested on. Throws a `StaleDataError` at once when the loaded version is not the expected one (that of a PUT, say).
+   */
+  verify(instance: object, expectedVersion?: number): void {
+    this.#transactions.use("verify");
+    const state = this.#persistent(instance, "verify");
+    requireVerifiable(state, this.#options.optimistic === "all");
+    const { version } = state.mapper;
+    if (expectedVersion !== undefined) {
+      if (version === null) {
+        throw new ValidationError(`${label(state)} has no version column to compare ${expectedVersion} with`);
+      }
+      const loaded = state.snapshot![version.index];
+      if (loaded !== expectedVersion) {
+        throw new StaleDataError(
+          `${label(state)} is at version ${String(loaded)}, not at the expected version ${expectedVersion}`,
+          { instance },
+        );
+      }
+    }
+    this.#transactions.verify(state);
+  }
+  /** Runs a function with autoflush off. */
+  async noAutoflush<R>(fn: (session: this) => Promise<R> | R): Promise<R> {
+    const before = this.autoflush;
+    this.autoflush = false;
+    try {
+      return await fn(this);
+    } finally {
+      this.autoflush = before;
+    }
+  }
+  /** Ends the session: rolls back what the database holds and lets go of every instance. Never commits. May be called twice. */
+  async close(): Promise<void> {
+    await this.#transactions.close();
+  }
+  /** Rolls back what was not committed, then closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.state !== "closed" && this.inTransaction()) await this.rollback();
+    await this.close();
+  }
+
+  #persistent(instance: object, doing: string): InstanceState {
+    const state = stateOf(instance, doing);
+    this.#requireOwn(state, doing);
+    if (state.status === "persistent") return state;
+    throw new ValidationError(`Cannot ${doing} ${label(state)}: it is ${state.status}, and has no row to speak of`);
+  }
+
+  #requireOwn(state: InstanceState, doing: string): void {
+    if (this.#tracker.has(state)) return;
+    const where = state.owner === null ? "it is in no session" : "it belongs to another session";
+    throw new DetachedInstanceError(`Cannot ${doing} ${label(state)}: ${where}; add() or merge() it first`);
+  }
+}
+
+function instances(states: Iterable<InstanceState>): Set<object> {
+  const set = new Set<object>();
+  for (const { instance } of states) set.add(instance);
+  return set;
+}
+
+function refuseAssign(state: InstanceState, column: MappedColumn, value: unknown): void {
+  const name = `${state.mapper.model}.${column.property}`;
+  if (column.generated !== null) throw new ValidationError(`Cannot assign ${name}: the database computes it`);
+  if (value === undefined) throw new ValidationError(`Cannot assign undefined to ${name}; use null, or leave it out`);
+  if (value instanceof Sql && (column.primaryKey || column.version)) {
+    throw new ValidationError(
+      `Cannot assign an SQL expression to ${name}: it is the ${column.version ? "version" : "primary key"}`,
+    );
+  }
+}
+
+/** The session that an instance belongs to, or null. */
+export function objectSession(instance: object): Session | null {
+  if (!isInstance(instance)) throw new ValidationError("objectSession() needs an instance of a model");
+  const owner = knownState(instance)?.owner ?? null;
+  return owner instanceof Session ? owner : null;
+}

@@ -1,0 +1,590 @@
+/**
+ * The transaction of a session: its frames in memory, its savepoints, and the connection that it upgrades to when work
+ * needs a conversation with the database.
+ *
+ * @module
+ */
+import type { CallOptions, Connection, Database } from "../database.ts";
+import {
+  CommitOutcomeUnknownError,
+  DatabaseError,
+  InvalidStateError,
+  LedgeError,
+  StaleDataError,
+  UnsupportedError,
+  ValidationError,
+} from "../errors.ts";
+import { ReadQueue } from "../execution/reads.ts";
+import { type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
+import { Result } from "../query/result.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import type { ResultSet, Statement } from "../sql/statement.ts";
+import type { RequireStep } from "../sql/step.ts";
+import { type InstanceState, knownState } from "../state/instance_state.ts";
+import { Tracker } from "../state/tracker.ts";
+import { type Changes, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
+import { type Extras, makePlan, type Plan } from "../unit_of_work/plan.ts";
+import { applyResults } from "../unit_of_work/results.ts";
+import { verifiedRows } from "../unit_of_work/verify.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import {
+  type BeginOptions,
+  checkBeginOptions,
+  type CommitOptions,
+  needsSnapshot,
+  type SessionOptions,
+} from "./options.ts";
+
+/** A transaction, or a savepoint inside one, that `begin()` and `beginNested()` give. */
+export interface SessionTransaction {
+  /** The savepoint's name; null for the transaction itself. */
+  readonly name: string | null;
+  /** Whether it is a savepoint. */
+  readonly nested: boolean;
+  /** Whether it can still be committed or rolled back. */
+  readonly isActive: boolean;
+  /** Commits the transaction, or releases the savepoint and keeps what was done. */
+  commit(options?: CommitOptions): Promise<void>;
+  /** Rolls back to where it began, in the database and in memory, and ends it. */
+  rollback(): Promise<void>;
+  /** Rolls back unless it was committed. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A statement that travels with the commit. */
+export interface StagedStatement {
+  /** What it gave; throws an `InvalidStateError` before the commit succeeded. */
+  readonly result: Result;
+}
+
+/** How far what travels with the commit had come. */
+interface Mark {
+  readonly staged: number;
+  readonly required: number;
+  readonly verified: ReadonlySet<InstanceState>;
+}
+
+interface Staged {
+  readonly statement: Statement;
+  result: ResultSet | null;
+}
+
+class Scope implements SessionTransaction {
+  readonly #transactions: Transactions;
+  readonly name: string | null;
+  readonly mark: Mark;
+
+  constructor(transactions: Transactions, name: string | null, mark: Mark) {
+    this.#transactions = transactions;
+    this.name = name;
+    this.mark = mark;
+  }
+
+  get nested(): boolean {
+    return this.name !== null;
+  }
+  get isActive(): boolean {
+    return this.#transactions.isActive(this);
+  }
+  commit(options?: CommitOptions): Promise<void> {
+    this.#requireActive("commit");
+    return this.nested ? this.#transactions.release(this) : this.#transactions.commit(options);
+  }
+  rollback(): Promise<void> {
+    this.#requireActive("rollback");
+    return this.#transactions.rollback(this.nested ? this : undefined);
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isActive) await this.rollback();
+  }
+
+  #requireActive(method: string): void {
+    if (!this.isActive) {
+      throw new InvalidStateError(`Cannot ${method}: this ${this.nested ? "savepoint" : "transaction"} has ended`);
+    }
+  }
+}
+
+/** The transactions of one session. */
+export class Transactions {
+  readonly database: Database;
+  readonly tracker: Tracker;
+  readonly lifecycle: Lifecycle = new Lifecycle();
+  readonly reads: ReadQueue;
+  readonly #options: SessionOptions;
+  readonly #running: Set<Promise<unknown>> = new Set();
+  #connection: Connection | null = null;
+  #begin: BeginOptions = {};
+  #root: Scope | null = null;
+  #explicit = false;
+  #savepoints: Scope[] = [];
+  #savepointCount = 0;
+  #staged: Staged[] = [];
+  #required: RequireStep[] = [];
+  #verified: Set<InstanceState> = new Set();
+  /** Whether the connection's transaction wrote something, so that what is read may be undone. */
+  #wrote = false;
+  /** Whether the server has ended the connection's transaction. */
+  #lost = false;
+  #stale: Set<object> = new Set();
+  #flushing: Promise<void> | null = null;
+  /** What a commit of unknown outcome was about. */
+  #doubtful: readonly InstanceState[] = [];
+
+  constructor(owner: object, options: SessionOptions) {
+    this.#options = options;
+    this.database = options.bind;
+    this.tracker = new Tracker(owner);
+    this.reads = new ReadQueue(this);
+  }
+
+  get connection(): Connection | null {
+    return this.#connection;
+  }
+  get uncertain(): boolean {
+    return this.#wrote;
+  }
+  get root(): SessionTransaction | null {
+    return this.#root;
+  }
+  get innermost(): SessionTransaction | null {
+    return this.#savepoints.at(-1) ?? null;
+  }
+  get isExplicit(): boolean {
+    return this.#explicit;
+  }
+  isActive(scope: Scope): boolean {
+    return this.#root === scope || this.#savepoints.includes(scope);
+  }
+
+  /** Checks that the session can be used and begins a transaction, in memory, when none is open. */
+  use(method: string): void {
+    this.lifecycle.require("use", method);
+    this.#autobegin();
+  }
+
+  #autobegin(): void {
+    if (this.#root !== null) return;
+    this.#root = new Scope(this, null, this.#mark());
+    this.tracker.begin();
+  }
+
+  #mark(): Mark {
+    return { staged: this.#staged.length, required: this.#required.length, verified: new Set(this.#verified) };
+  }
+
+  /** Runs a call that may overlap with its like but not with a commit or rollback: those wait for it. */
+  async run<T>(method: string, call: () => Promise<T>): Promise<T> {
+    this.use(method);
+    const promise = call();
+    const settled = promise.then(() => {}, () => {});
+    this.#running.add(settled);
+    try {
+      return await promise;
+    } finally {
+      this.#running.delete(settled);
+    }
+  }
+
+  /** Runs what nothing may overlap, after what is under way. */
+  async #exclusive<T>(call: "use" | "rollback" | "close", method: string, run: () => Promise<T>): Promise<T> {
+    return await this.lifecycle.exclusive(call, method, async () => {
+      while (this.#running.size > 0) await Promise.all(this.#running);
+      await this.reads.settled();
+      return await run();
+    });
+  }
+
+  /** Begins explicitly: adopts a transaction that began by itself, refuses inside an explicit one. */
+  async begin(options: BeginOptions = {}): Promise<SessionTransaction> {
+    this.lifecycle.require("use", "begin");
+    checkBeginOptions(options, this.database);
+    if (this.#explicit) {
+      throw new InvalidStateError(
+        "Cannot begin: a transaction is open already; use beginNested() or savepoint() inside it",
+      );
+    }
+    if (this.#connection !== null && (options.isolation !== undefined || options.readOnly || options.deferrable)) {
+      throw new InvalidStateError(
+        "Cannot begin with these options: the transaction has begun on the database; commit or roll back first",
+      );
+    }
+    this.#autobegin();
+    this.#explicit = true;
+    this.#begin = options;
+    if (this.#mode === "interactive") await this.run("begin", () => this.connect("begin"));
+    return this.#root!;
+  }
+
+  get #mode(): NonNullable<SessionOptions["mode"]> {
+    return this.#begin.mode ?? this.#options.mode ?? "auto";
+  }
+
+  /** Sets a savepoint; in memory alone until the session has a connection. */
+  async beginNested(name: string | undefined): Promise<SessionTransaction> {
+    if (name !== undefined && (typeof name !== "string" || name === "" || name.includes("\0"))) {
+      throw new ValidationError("A savepoint's name must be text that is not empty");
+    }
+    this.use("beginNested");
+    return await this.#exclusive("use", "beginNested", async () => {
+      const scope = new Scope(this, name ?? `ledge_${++this.#savepointCount}`, this.#mark());
+      if (this.#connection !== null) await this.#onConnection((connection) => connection.savepoint(scope.name!));
+      this.tracker.begin();
+      this.#savepoints.push(scope);
+      return scope;
+    });
+  }
+
+  /** Releases a savepoint, and those inside it: what was done stays. */
+  async release(scope: Scope): Promise<void> {
+    await this.#exclusive("use", "release the savepoint", async () => {
+      if (this.#connection !== null) await this.#onConnection((connection) => connection.release(scope.name!));
+      const at = this.#savepoints.indexOf(scope);
+      for (let i = this.#savepoints.length; i > at; i--) this.tracker.release();
+      this.#savepoints.length = at;
+    });
+  }
+
+  async #onConnection(run: (connection: Connection) => Promise<unknown>): Promise<void> {
+    try {
+      await this.reads.exclusive(() => run(this.#connection!));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Opens the interactive transaction, with every savepoint that is open. Refused where it cannot be. */
+  async connect(why: string, options: CallOptions = {}): Promise<Connection> {
+    if (this.#connection !== null) return this.#connection;
+    const { database } = this;
+    if (this.#mode === "batch") {
+      throw new UnsupportedError(
+        `${why} needs an interactive transaction, and the session's mode is "batch"; use mode "auto", or put the work in the commit with stage(), require() or assign()`,
+      );
+    }
+    if (!database.capabilities.interactive) {
+      throw new UnsupportedError(
+        `${why} needs an interactive transaction, and ${database.description} has none; ` +
+          "configure one, or put the work in the commit with stage(), require() or assign()",
+      );
+    }
+    const { isolation, readOnly, deferrable } = this.#begin;
+    const connection = await database.connect({ isolation, readOnly, deferrable, ...options });
+    this.#connection = connection;
+    this.#wrote = false;
+    this.#lost = false;
+    for (const { name } of this.#savepoints) await this.#onConnection((one) => one.savepoint(name!));
+    return connection;
+  }
+
+  /** What must happen before a query: a connection where it needs one, and a flush where it reads what is pending. */
+  async beforeQuery(method: string, tables: Iterable<string> | "all", autoflush: boolean): Promise<void> {
+    if (this.#connection === null && (this.#mode === "interactive" || needsSnapshot(this.#begin))) {
+      await this.#connectOnce(method);
+    }
+    if (!autoflush) return;
+    if (!this.#isPending(tables)) return;
+    this.#flushing ??= this.#flushFor(method).finally(() => this.#flushing = null);
+    await this.#flushing;
+  }
+
+  #isPending(tables: Iterable<string> | "all"): boolean {
+    const pending = pendingTables(this.tracker);
+    if (tables === "all") return pending.size > 0;
+    for (const table of tables) if (pending.has(table)) return true;
+    return false;
+  }
+
+  /** Whether a query must wait before it can be sent; when not, it joins the reads of this turn. */
+  mustPrepare(tables: Iterable<string> | "all", autoflush: boolean): boolean {
+    const connects = this.#connection === null && (this.#mode === "interactive" || needsSnapshot(this.#begin));
+    return connects || autoflush && this.#isPending(tables);
+  }
+
+  async #connectOnce(method: string): Promise<void> {
+    this.#flushing ??= this.connect(method).then(() => {}).finally(() => this.#flushing = null);
+    await this.#flushing;
+  }
+
+  async #flushFor(method: string): Promise<void> {
+    await this.#flushChanges(collectChanges(this.tracker), `${method} (autoflush of pending changes)`, {});
+  }
+
+  /** Sends the pending changes on a connection. */
+  async flush(objects: Iterable<object> | undefined, options: CallOptions): Promise<void> {
+    this.use("flush");
+    await this.#exclusive("use", "flush", async () => {
+      const all = collectChanges(this.tracker);
+      const changes = objects === undefined ? all : only(all, objects);
+      await this.#flushChanges(changes, "flush()", options);
+    });
+  }
+
+  async #flushChanges(changes: Changes, why: string, options: CallOptions): Promise<void> {
+    const { dialect } = this.database;
+    const plan = makePlan(dialect, changes, { verified: [], staged: [], required: [] }, this.#compareAll);
+    if (plan.steps.length === 0) return;
+    this.#requireWritable(plan);
+    const connection = await this.connect(why, options);
+    this.#wrote = true;
+    const outcome = await this.#carryOut(
+      plan,
+      "flush",
+      () => this.reads.exclusive(() => runOnConnection(connection, dialect, plan, options, false)),
+    );
+    applyResults(this.tracker, dialect, plan, outcome.made);
+  }
+
+  get #compareAll(): boolean {
+    return this.#options.optimistic === "all";
+  }
+
+  #requireWritable(plan: Plan): void {
+    if (this.#begin.readOnly && plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require")) {
+      throw new InvalidStateError(
+        "Cannot write: the transaction was begun read-only; roll back, and begin one that is not",
+      );
+    }
+  }
+
+  /** Runs a statement of the user's that writes. */
+  async write(statement: Statement, options: CallOptions, autoflush: boolean): Promise<ResultSet> {
+    if (this.#begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
+    await this.connect("execute() of a statement that writes", options);
+    await this.beforeQuery("execute", "all", autoflush);
+    this.#wrote = true;
+    try {
+      return await this.reads.exclusive(() => this.#connection!.execute(statement, options));
+    } catch (error) {
+      if (isLoss(error)) this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Lets a statement travel with the commit. */
+  stage(statement: Statement): StagedStatement {
+    const staged: Staged = { statement, result: null };
+    this.#staged.push(staged);
+    return {
+      get result(): Result {
+        if (staged.result !== null) return new Result(staged.result);
+        throw new InvalidStateError("A staged statement has a result once the commit has succeeded");
+      },
+    };
+  }
+
+  /** Lets a condition travel with the commit. */
+  require(step: RequireStep): void {
+    this.#required.push(step);
+  }
+
+  /** Lets a check of a row travel with the commit. */
+  verify(state: InstanceState): void {
+    this.#verified.add(state);
+  }
+
+  #extras(): Extras {
+    const { verifyReads } = this.#options;
+    const rows = verifyReads
+      ? [...this.tracker.identity]
+      : [...this.#verified].filter((state) => state.status === "persistent");
+    return {
+      verified: verifiedRows(rows, this.database.dialect, this.#compareAll, verifyReads === true),
+      staged: this.#staged.map(({ statement }) => statement),
+      required: this.#required,
+    };
+  }
+
+  /** Commits: one atomic batch, or what is left to do on the connection. */
+  async commit(options: CommitOptions = {}): Promise<void> {
+    this.use("commit");
+    await this.#exclusive("use", "commit", async () => {
+      options.signal?.throwIfAborted();
+      const { dialect } = this.database;
+      const plan = makePlan(dialect, collectChanges(this.tracker), this.#extras(), this.#compareAll);
+      this.#requireWritable(plan);
+      if (plan.steps.length > 0 || this.#connection !== null) {
+        const outcome = await this.#carryOut(plan, "commit", async () => {
+          const sent = await this.#send(plan, options);
+          applyCommitted(this.tracker, dialect, plan, sent);
+          return sent;
+        });
+        outcome.staged.forEach((result, i) => this.#staged[i]!.result = result);
+      }
+      this.#end(() => this.tracker.release());
+      if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
+    });
+  }
+
+  async #send(plan: Plan, options: CommitOptions): Promise<Outcome> {
+    const { database } = this;
+    const stepwise = database.batch === undefined || plan.needsConversation;
+    const connects = this.#mode === "interactive" || stepwise && !isSingle(plan, database);
+    if (this.#connection === null && connects) await this.connect("This commit", options);
+    if (this.#connection !== null) {
+      return await runOnConnection(this.#connection, database.dialect, plan, options, true);
+    }
+    const { isolation, readOnly, deferrable } = this.#begin;
+    return await runBatch(database, plan, { ...options, isolation, readOnly, deferrable });
+  }
+
+  /** Runs what writes; on an error the session fails, or its commit's outcome is unknown. */
+  async #carryOut(plan: Plan, doing: "flush" | "commit", run: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await run();
+    } catch (error) {
+      if (doing === "commit" && isAmbiguous(error)) {
+        this.lifecycle.become("unknown");
+        this.#doubtful = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
+        throw new CommitOutcomeUnknownError(
+          "The commit was sent and its answer was lost: it may or may not have been applied. " +
+            "Call rollback(), then read what is there before doing it again",
+          { cause: error },
+        );
+      }
+      if (error instanceof UnsupportedError) throw error; // refused before anything was sent
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof StaleDataError && error.instance !== null) this.#stale.add(error.instance);
+    if (isLoss(error)) this.#lost = true;
+    this.lifecycle.become("failed", error instanceof LedgeError ? error.name : "an error");
+  }
+
+  /** Rolls back to a savepoint, or all of it: in the database where something was sent, in memory always. */
+  async rollback(target?: SessionTransaction | string): Promise<void> {
+    if (target === undefined) return await this.#exclusive("rollback", "rollback", () => this.#rollbackAll());
+    const scope = typeof target === "string"
+      ? this.#savepoints.findLast(({ name }) => name === target)
+      : this.#savepoints.find((one) => one === target);
+    if (scope === undefined && target !== this.#root) {
+      throw new ValidationError(
+        `There is no open savepoint ${
+          typeof target === "string" ? JSON.stringify(target) : "like this"
+        } to roll back to`,
+      );
+    }
+    if (scope === undefined) return await this.rollback();
+    await this.#exclusive("rollback", "rollback to a savepoint", async () => {
+      if (this.lifecycle.condition === "unknown" || this.#lost) {
+        throw new InvalidStateError("Cannot roll back to a savepoint: the whole transaction is lost; call rollback()");
+      }
+      if (this.#connection !== null) {
+        await this.#onConnection(async (connection) => {
+          await connection.rollbackTo(scope.name!);
+          await connection.release(scope.name!);
+        });
+      }
+      const at = this.#savepoints.indexOf(scope);
+      for (let i = this.#savepoints.length; i > at; i--) this.tracker.rollback();
+      this.#savepoints.length = at;
+      this.#staged.length = scope.mark.staged;
+      this.#required.length = scope.mark.required;
+      this.#verified = new Set(scope.mark.verified);
+      this.#expireStale();
+      this.lifecycle.become("open");
+    });
+  }
+
+  async #rollbackAll(): Promise<void> {
+    try {
+      await this.#connection?.rollback();
+    } finally {
+      const doubtful = this.#doubtful;
+      this.#end(() => this.tracker.rollback());
+      for (const state of doubtful) if (state.status === "persistent") this.tracker.expire(state);
+      this.#expireStale();
+      this.lifecycle.become("open");
+    }
+  }
+
+  #expireStale(): void {
+    for (const instance of this.#stale) {
+      const state = knownState(instance);
+      if (state?.status === "persistent") this.tracker.expire(state);
+    }
+    this.#stale.clear();
+  }
+
+  /** Ends the transaction: every frame, innermost first. */
+  #end(endFrame: () => void): void {
+    while (this.tracker.depth > 0) endFrame();
+    this.#connection = null;
+    this.#root = null;
+    this.#explicit = false;
+    this.#begin = {};
+    this.#savepoints = [];
+    this.#staged = [];
+    this.#required = [];
+    this.#verified = new Set();
+    this.#wrote = false;
+    this.#lost = false;
+    this.#doubtful = [];
+  }
+
+  /** Ends the session: rolls back what the database holds, lets go of every instance as it is. */
+  async close(): Promise<void> {
+    if (this.lifecycle.condition === "closed") return;
+    await this.#exclusive("close", "close", async () => {
+      try {
+        await this.#connection?.rollback();
+      } finally {
+        this.tracker.clear();
+        this.#end(() => {});
+        this.lifecycle.become("closed");
+      }
+    });
+  }
+}
+
+/** Applies the results of a commit that has succeeded; an error here must not look as if nothing had been written. */
+function applyCommitted(tracker: Tracker, dialect: Dialect, plan: Plan, { made }: Outcome): void {
+  try {
+    applyResults(tracker, dialect, plan, made);
+  } catch (cause) {
+    throw new DatabaseError("The commit was applied, but what it returned could not be read", {
+      cause,
+      notApplied: false,
+    });
+  }
+}
+
+/** Whether nothing tells that a commit was not applied. */
+function isAmbiguous(error: unknown): boolean {
+  if (error instanceof DatabaseError) return !error.notApplied;
+  return !(error instanceof LedgeError);
+}
+
+/** Whether an error has ended the transaction on the server. */
+function isLoss(error: unknown): boolean {
+  return error instanceof DatabaseError &&
+    ["LEDGE_TRANSACTION_LOST", "LEDGE_DEADLOCK", "LEDGE_CONNECTION", "LEDGE_TIMEOUT", "LEDGE_AUTHENTICATION"].includes(
+      error.code,
+    );
+}
+
+/** Whether a plan is one statement, which is atomic by itself. */
+function isSingle(plan: Plan, { dialect }: Database): boolean {
+  return !plan.needsConversation && dialect.compile(plan.steps.map(({ step }) => step)).length <= 1;
+}
+
+/** The part of the changes that is about some instances, and the new parents that those refer to. */
+function only(changes: Changes, objects: Iterable<object>): Changes {
+  const wanted = new Set<InstanceState | undefined>([...objects].map(knownState));
+  for (const state of wanted) { // grows while it is walked
+    for (const { parent } of (state && changes.assignments.get(state)?.values()) ?? []) {
+      if (parent !== null) wanted.add(parent);
+    }
+  }
+  return {
+    inserts: changes.inserts.filter((state) => wanted.has(state)),
+    updates: changes.updates.filter(({ state }) => wanted.has(state)),
+    deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
+    assignments: changes.assignments,
+    links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
+  };
+}

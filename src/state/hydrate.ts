@@ -1,0 +1,109 @@
+/**
+ * Hydration: from a row to the session's instance. No constructor runs; a row whose instance is loaded already leaves
+ * it as it is, except for what is expired.
+ *
+ * @module
+ */
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import type { Codec } from "../sql/dialect.ts";
+import type { SqlValue } from "../sql/statement.ts";
+import { type InstanceState, isExpired, isHidden, newState, type Properties, show } from "./instance_state.ts";
+import { keyToken } from "./key.ts";
+import { type Token, tokenOf, UNKNOWN } from "./snapshot.ts";
+import type { Tracker } from "./tracker.ts";
+
+/** How to hydrate. */
+export interface HydrateOptions {
+  /** Overwrite what a loaded instance holds, changes included. */
+  readonly populateExisting?: boolean;
+  /** The rows may hold what a rollback undoes. */
+  readonly uncertain?: boolean;
+}
+
+/** Makes instances of rows that hold every column of a model, in the model's order, first in the row. O(columns) a row. */
+export class Hydrator {
+  readonly #tracker: Tracker;
+  readonly #mapper: Mapper;
+  readonly #codecs: readonly Codec[];
+  readonly #options: HydrateOptions;
+
+  constructor(tracker: Tracker, mapper: Mapper, codecs: readonly Codec[], options: HydrateOptions) {
+    this.#tracker = tracker;
+    this.#mapper = mapper;
+    this.#codecs = codecs;
+    this.#options = options;
+  }
+
+  /** The session's instance of a row. */
+  state(row: readonly SqlValue[]): InstanceState {
+    const mapper = this.#mapper;
+    const token = keyToken(mapper.key.map(({ index }) => decode(this.#codecs[index]!, row[index]!)))!;
+    const known = this.#tracker.identity.get(mapper, token);
+    if (known === undefined) return this.#load(row, token);
+    if (this.#options.populateExisting) this.#overwrite(known, row, mapper.columns);
+    else if (isExpired(known)) {
+      this.#overwrite(known, row, mapper.columns.filter((column) => this.#wantsValue(known, column)));
+    }
+    return known;
+  }
+
+  #wantsValue(state: InstanceState, column: MappedColumn): boolean {
+    return state.snapshot![column.index] === UNKNOWN && isHidden(state, column.property);
+  }
+
+  #load(row: readonly SqlValue[], token: NonNullable<InstanceState["key"]>): InstanceState {
+    const mapper = this.#mapper;
+    const { columns } = mapper;
+    const codecs = this.#codecs;
+    const instance: Properties = Object.create(mapper.class.prototype);
+    const snapshot: Token[] = new Array(columns.length);
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i]!;
+      const raw = row[i] ?? null;
+      const value = raw === null ? null : codecs[i]!.decode(raw);
+      instance[column.property] = value;
+      snapshot[i] = decodedToken(column, raw, value);
+    }
+    const state = newState(instance, mapper);
+    state.status = "persistent";
+    state.owner = this.#tracker.owner;
+    state.key = token;
+    state.snapshot = snapshot;
+    this.#tracker.identity.set(state);
+    if (this.#options.uncertain) this.#tracker.markUncertain(state);
+    return state;
+  }
+
+  #overwrite(state: InstanceState, row: readonly SqlValue[], columns: readonly MappedColumn[]): void {
+    if (this.#options.uncertain) this.#tracker.touch(state);
+    overwrite(state, columns, (column) => row[column.index] ?? null, this.#codecs);
+  }
+}
+
+/** Sets columns of an instance, and its snapshot, to what a row holds. */
+export function overwrite(
+  state: InstanceState,
+  columns: readonly MappedColumn[],
+  raw: (column: MappedColumn) => SqlValue,
+  codecs: readonly Codec[],
+): void {
+  const snapshot = [...state.snapshot ?? []];
+  for (const column of columns) {
+    const sent = raw(column);
+    const value = sent === null ? null : codecs[column.index]!.decode(sent);
+    show(state, column.property, value);
+    snapshot[column.index] = decodedToken(column, sent, value);
+  }
+  state.snapshot = snapshot;
+}
+
+function decode(codec: Codec, value: SqlValue): unknown {
+  return value === null ? null : codec.decode(value);
+}
+
+/** The token of a value that was just decoded: JSON keeps the text it came as, so that nothing is written again. */
+function decodedToken(column: MappedColumn, raw: SqlValue, value: unknown): Token {
+  if (column.kind === "scalar") return value as Token;
+  if (column.kind === "json" && typeof raw === "string" && value !== null) return raw;
+  return tokenOf(column.kind, value);
+}

@@ -1,0 +1,81 @@
+/**
+ * Identity keys: what a primary key is called in the identity map.
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
+
+/** A primary key as a Map's key: equal for equal keys of one model. */
+export type KeyToken = string | number | bigint;
+
+/** The part of a key that one value is. */
+function part(value: unknown): KeyToken {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
+  if (value instanceof Date) return value.getTime();
+  if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return String(value);
+}
+
+/** The token of a key's values, in the order of the key's columns; null when one is missing. */
+export function keyToken(values: readonly unknown[]): KeyToken | null {
+  if (values.length === 1) return values[0] === undefined || values[0] === null ? null : part(values[0]);
+  const parts: KeyToken[] = [];
+  for (const value of values) {
+    if (value === undefined || value === null) return null;
+    parts.push(part(value));
+  }
+  return JSON.stringify(parts.map((p) => typeof p === "bigint" ? `${p}n` : p));
+}
+
+/** The values that an instance holds in some columns. */
+export function valuesIn(instance: object, columns: readonly MappedColumn[]): unknown[] {
+  return columns.map((column) => (instance as Record<string, unknown>)[column.property]);
+}
+
+/** The token of an instance's own primary key; null when it has none yet. */
+export function instanceKey(mapper: Mapper, instance: object): KeyToken | null {
+  const { key } = mapper;
+  if (key.length > 1) return keyToken(valuesIn(instance, key));
+  const value = (instance as Record<string, unknown>)[key[0]!.property];
+  return value === undefined || value === null ? null : part(value);
+}
+
+/**
+ * The values of a key given by a caller: a value, a tuple in the order of the key's columns, or `{ property: value }`.
+ * Throws a ValidationError when it does not fit.
+ */
+export function parseKey(mapper: Mapper, key: unknown): unknown[] {
+  const { key: columns, model } = mapper;
+  const wanted = columns.map((column) => column.property).join(", ");
+  const values = tuple(columns, key);
+  if (
+    values === null || values.length !== columns.length || values.some((value) => value === undefined || value === null)
+  ) {
+    throw new ValidationError(`The key of ${model} needs a value for ${wanted}`);
+  }
+  return values;
+}
+
+function tuple(columns: readonly MappedColumn[], key: unknown): unknown[] | null {
+  if (Array.isArray(key)) return key;
+  const plain = typeof key === "object" && key !== null && !(key instanceof Date) && !(key instanceof Uint8Array);
+  if (!plain) return columns.length === 1 ? [key] : null;
+  if (Object.keys(key).length !== columns.length) return null;
+  return columns.map(({ property }) =>
+    Object.hasOwn(key, property) ? (key as Record<string, unknown>)[property] : undefined
+  );
+}
+
+/** A key for a message: the values are what the caller gave, shortened. */
+export function showKey(values: readonly unknown[]): string {
+  const shown = values.map((value) => {
+    const text = typeof value === "bigint"
+      ? `${value}`
+      : value instanceof Date
+      ? value.toISOString()
+      : JSON.stringify(value) ?? "undefined";
+    return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  });
+  return shown.length === 1 ? shown[0]! : `(${shown.join(", ")})`;
+}

@@ -1,0 +1,345 @@
+/**
+ * The tracker: the instances of one session. Which are loaded (the identity map), which are added, which are marked
+ * for deletion, and the frames that put all of it back on a rollback. Sends nothing.
+ *
+ * @module
+ */
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { DetachedInstanceError, ValidationError } from "../errors.ts";
+import { IdentityMap } from "./identity_map.ts";
+import {
+  changedColumns,
+  expireColumns,
+  hide,
+  type InstanceState,
+  isHidden,
+  isTouched,
+  type ObjectState,
+  type RelationSnapshot,
+  sameMembers,
+} from "./instance_state.ts";
+import { instanceKey, type KeyToken, showKey, valuesIn } from "./key.ts";
+import { isSame, snapshotOf, type Token, UNKNOWN, valueOf } from "./snapshot.ts";
+import type { Sql } from "../sql/tag.ts";
+
+/** The bookkeeping of an instance at some time; its parts are never changed in place, so keeping them is enough. */
+interface Bookkeeping {
+  readonly status: ObjectState;
+  readonly key: KeyToken | null;
+  readonly snapshot: readonly Token[] | null;
+  readonly relations: ReadonlyMap<string, RelationSnapshot> | null;
+  /** For an instance without a row: the columns that had no value, to be taken away again. */
+  readonly absent: readonly MappedColumn[];
+}
+
+/** The values that an instance held at some time, where they differ from its snapshot. */
+interface Held {
+  readonly tokens: readonly Token[];
+  readonly relations: ReadonlyMap<string, readonly object[] | object | null>;
+  readonly arrays: ReadonlyMap<string, object[]>;
+  readonly expressions: ReadonlyMap<string, Sql> | null;
+  readonly forced: boolean;
+}
+
+/** What a rollback to the frame's beginning puts back. */
+interface Frame {
+  readonly added: readonly InstanceState[];
+  readonly removed: readonly InstanceState[];
+  /** What added and changed instances held when the frame began. Empty for the outermost frame: there the rows are the truth. */
+  readonly held: ReadonlyMap<InstanceState, Held>;
+  /** The bookkeeping of what was flushed, refreshed or expunged since, as it was before. */
+  readonly before: Map<InstanceState, Bookkeeping>;
+  /** Loaded since the database may have held uncommitted rows: unknown after a rollback. */
+  readonly uncertain: Set<InstanceState>;
+}
+
+/** The instances of one session. */
+export class Tracker {
+  readonly identity: IdentityMap = new IdentityMap();
+  /** Pending instances, in the order they were added. */
+  readonly added: Set<InstanceState> = new Set();
+  /** Persistent instances that the next flush deletes. */
+  readonly removed: Set<InstanceState> = new Set();
+  /** What stands for the session in its instances' states. */
+  readonly owner: object;
+  readonly #frames: Frame[] = [];
+
+  constructor(owner: object) {
+    this.owner = owner;
+  }
+
+  /** Whether the instance belongs to this session. */
+  has(state: InstanceState): boolean {
+    return state.owner === this.owner;
+  }
+
+  /** Every pending and persistent instance. */
+  *all(): Generator<InstanceState> {
+    yield* this.added;
+    yield* this.identity;
+  }
+
+  /**
+   * Makes an instance part of the session: a transient one becomes pending, a detached one persistent again.
+   * Throws when it belongs to another session or when its key is taken by another instance.
+   */
+  add(state: InstanceState): void {
+    if (state.owner === this.owner) {
+      if (state.status === "deleted") {
+        throw new ValidationError(`Cannot add ${label(state)}: it was deleted in this transaction; add a new instance`);
+      }
+      this.removed.delete(state);
+      return;
+    }
+    if (state.owner !== null) {
+      throw new DetachedInstanceError(
+        `Cannot add ${label(state)}: it belongs to another session; merge() copies it into this one`,
+      );
+    }
+    if (state.status === "detached" && state.snapshot !== null) {
+      this.#refuseTaken(state, this.identity.get(state.mapper, state.key!));
+      this.touch(state);
+      state.status = "persistent";
+      state.owner = this.owner;
+      this.identity.set(state);
+      return;
+    }
+    const key = instanceKey(state.mapper, state.instance);
+    if (key !== null) this.#refuseTaken(state, this.holderOf(state.mapper, key));
+    state.status = "pending";
+    state.owner = this.owner;
+    this.added.add(state);
+  }
+
+  /** The instance that holds a key now: a persistent one that is not to be deleted. */
+  holderOf(mapper: Mapper, key: KeyToken): InstanceState | undefined {
+    const holder = this.identity.get(mapper, key);
+    return holder !== undefined && !this.removed.has(holder) ? holder : undefined;
+  }
+
+  #refuseTaken(state: InstanceState, holder: InstanceState | undefined): void {
+    if (holder === undefined || holder === state) return;
+    throw new ValidationError(
+      `Cannot add ${label(state)}: another instance with this key is in the session; use merge() to copy onto it`,
+    );
+  }
+
+  /** Takes an instance out of the session: a pending one becomes transient, a persistent one detached. */
+  expunge(state: InstanceState): void {
+    this.touch(state);
+    if (this.added.delete(state)) state.status = "transient";
+    else {
+      if (state.key !== null) this.identity.delete(state);
+      this.removed.delete(state);
+      state.status = "detached";
+    }
+    state.owner = null;
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    for (const state of [...this.all()]) this.expunge(state);
+    this.#frames.length = 0;
+    this.identity.clear();
+  }
+
+  /** The persistent instances that differ from their snapshot. Costs one pass over what is loaded. */
+  *dirty(): Generator<InstanceState> {
+    for (const state of this.identity) {
+      if (!this.removed.has(state) && (state.forced || changedColumns(state).length > 0)) yield state;
+    }
+  }
+
+  /** Remembers an instance's bookkeeping before it changes, once a frame. */
+  touch(state: InstanceState): void {
+    const frame = this.#frames.at(-1);
+    if (frame === undefined || frame.before.has(state)) return;
+    const hasRow = state.snapshot !== null;
+    frame.before.set(state, {
+      status: state.status,
+      key: state.key,
+      snapshot: state.snapshot,
+      relations: state.relations,
+      absent: hasRow ? [] : state.mapper.columns.filter((column) => !Object.hasOwn(state.instance, column.property)),
+    });
+  }
+
+  /** Remembers that what an instance holds may have been read from rows that a rollback undoes. */
+  markUncertain(state: InstanceState): void {
+    this.#frames.at(-1)?.uncertain.add(state);
+  }
+
+  /** How many frames are open: 0 without a transaction, 1 in one, more inside savepoints. */
+  get depth(): number {
+    return this.#frames.length;
+  }
+
+  /** Begins a frame: the outermost one a transaction, an inner one a savepoint. An inner one costs a dirty check. */
+  begin(): void {
+    const held = new Map<InstanceState, Held>();
+    if (this.#frames.length > 0) {
+      for (const state of this.added) held.set(state, holding(state));
+      for (const state of this.identity) {
+        if (isTouched(state)) held.set(state, holding(state));
+      }
+    }
+    this.#frames.push({
+      added: [...this.added],
+      removed: [...this.removed],
+      held,
+      before: new Map(),
+      uncertain: new Set(),
+    });
+  }
+
+  /** Ends the innermost frame and keeps what was done: an outer frame learns what it must put back. */
+  release(): void {
+    const frame = this.#frames.pop()!;
+    const outer = this.#frames.at(-1);
+    if (outer !== undefined) {
+      for (const [state, before] of frame.before) if (!outer.before.has(state)) outer.before.set(state, before);
+      for (const state of frame.uncertain) outer.uncertain.add(state);
+      return;
+    }
+    for (const state of frame.before.keys()) {
+      if (state.status === "deleted") {
+        state.status = "detached";
+        state.owner = null;
+      }
+    }
+  }
+
+  /** Ends the innermost frame and puts everything back to how it was when the frame began. */
+  rollback(): void {
+    const frame = this.#frames.pop()!;
+    const outermost = this.#frames.length === 0;
+    for (const [state, before] of frame.before) this.#restoreBookkeeping(state, before);
+    const added = new Set(outermost ? [] : frame.added);
+    for (const state of [...this.added, ...frame.added]) {
+      if (!added.has(state)) {
+        state.status = "transient";
+        state.owner = null;
+      } else {
+        state.status = "pending";
+        state.owner = this.owner;
+      }
+    }
+    replace(this.added, added);
+    replace(this.removed, outermost ? [] : frame.removed);
+    for (const state of this.all()) {
+      const held = frame.held.get(state);
+      if (held !== undefined) restoreHeld(state, held);
+      else if (state.snapshot !== null) restoreRow(state);
+    }
+    for (const state of frame.uncertain) {
+      if (state.status === "persistent" && !frame.before.has(state)) this.expire(state);
+    }
+  }
+
+  /** Expires a persistent instance: its columns but the key, and what was loaded of its relations. */
+  expire(state: InstanceState): void {
+    this.touch(state);
+    expireColumns(state);
+    state.expressions = null;
+    state.forced = false;
+    for (const name of state.relations?.keys() ?? []) delete state.instance[name];
+    state.relations = null;
+  }
+
+  #restoreBookkeeping(state: InstanceState, before: Bookkeeping): void {
+    if (state.key !== null) this.identity.delete(state);
+    state.status = before.status;
+    state.key = before.key;
+    state.snapshot = before.snapshot;
+    state.relations = before.relations;
+    for (const column of before.absent) delete state.instance[column.property];
+    const mapped = before.status === "persistent";
+    state.owner = mapped || before.status === "pending" ? this.owner : null;
+    if (mapped) this.identity.set(state);
+  }
+}
+
+/** What an instance is called in a message: its model and its key. */
+export function label(state: InstanceState): string {
+  const { mapper, instance } = state;
+  return instanceKey(mapper, instance) === null
+    ? `a new ${mapper.model}`
+    : `${mapper.model} ${showKey(valuesIn(instance, mapper.key))}`;
+}
+
+function replace(set: Set<InstanceState>, members: Iterable<InstanceState>): void {
+  const list = [...members];
+  set.clear();
+  for (const state of list) set.add(state);
+}
+
+function holding(state: InstanceState): Held {
+  const { instance, mapper, expressions, forced } = state;
+  const relations = new Map<string, readonly object[] | object | null>();
+  const arrays = new Map<string, object[]>();
+  for (const { name } of mapper.relations) {
+    const value = instance[name];
+    if (Array.isArray(value)) arrays.set(name, value);
+    if (value !== undefined) relations.set(name, Array.isArray(value) ? [...value] : value as object | null);
+  }
+  const hidden = mapper.columns.some((column) => isHidden(state, column.property));
+  const tokens = hidden
+    ? mapper.columns.map((column) => isHidden(state, column.property) ? UNKNOWN : snapshotOf([column], instance)[0])
+    : snapshotOf(mapper.columns, instance);
+  return { tokens, relations, arrays, expressions, forced };
+}
+
+function restoreHeld(state: InstanceState, held: Held): void {
+  state.expressions = held.expressions;
+  state.forced = held.forced;
+  restoreColumns(state, held.tokens);
+  for (const { name } of state.mapper.relations) {
+    const value = held.relations.get(name);
+    if (value === undefined) delete state.instance[name];
+    else restoreRelation(state, name, held.arrays.get(name) ?? value, Array.isArray(value) ? value : null);
+  }
+}
+
+function restoreRow(state: InstanceState): void {
+  state.expressions = null;
+  state.forced = false;
+  restoreColumns(state, state.snapshot!);
+  for (const { name } of state.mapper.relations) {
+    const loaded = state.relations?.get(name);
+    if (loaded !== undefined) {
+      restoreRelation(state, name, loaded.value, Array.isArray(loaded.value) ? loaded.members : null);
+    } else if (Object.hasOwn(state.instance, name)) delete state.instance[name];
+  }
+}
+
+function restoreColumns(state: InstanceState, tokens: readonly Token[]): void {
+  const { instance } = state;
+  for (const { index, property, kind } of state.mapper.columns) {
+    const token = tokens[index];
+    if (token === UNKNOWN) {
+      if (isHidden(state, property)) continue;
+      const given = state.expressions?.has(property) === true;
+      hide(state, property, given ? WHY_EXPRESSION : "is expired; await session.refresh(instance) before reading it");
+    } else if (isHidden(state, property)) {
+      Object.defineProperty(instance, property, {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value: valueOf(kind, token),
+      });
+    } else if (token === undefined) {
+      if (instance[property] !== undefined) delete instance[property];
+    } else if (!isSame(kind, token, instance[property])) instance[property] = valueOf(kind, token);
+  }
+}
+
+/** Why a property that was given an SQL expression cannot be read. */
+export const WHY_EXPRESSION = "was given an SQL expression; its value is known after the next flush or commit";
+
+/** Puts a relation back: the very array that was there, with its members of that time. */
+function restoreRelation(state: InstanceState, name: string, value: unknown, members: readonly object[] | null): void {
+  if (members !== null && Array.isArray(value) && !sameMembers(value, members)) {
+    value.splice(0, value.length, ...members);
+  }
+  if (state.instance[name] !== value) state.instance[name] = value;
+}

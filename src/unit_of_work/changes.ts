@@ -1,0 +1,154 @@
+/**
+ * From a session's instances to what has to be written: which are inserted, which updated and in what, which deleted.
+ * Reads the instances and changes nothing but the set of what is added (cascade "save" adds what it reaches).
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
+import { changedColumns, type InstanceState, isRelationTouched } from "../state/instance_state.ts";
+import { instanceKey, type KeyToken, keyToken, valuesIn } from "../state/key.ts";
+import { label, type Tracker } from "../state/tracker.ts";
+import {
+  type Assignment,
+  cascadeSave,
+  foreignKeyId,
+  type LinkChange,
+  relationChanges,
+  settleOrphans,
+} from "./relations.ts";
+
+/** A persistent instance and its columns that changed. */
+export interface ChangedInstance {
+  readonly state: InstanceState;
+  readonly columns: readonly MappedColumn[];
+}
+
+/** What a flush has to write. */
+export interface Changes {
+  readonly inserts: readonly InstanceState[];
+  readonly updates: readonly ChangedInstance[];
+  readonly deletes: ReadonlySet<InstanceState>;
+  /** Foreign keys that relations give, by child. */
+  readonly assignments: ReadonlyMap<InstanceState, ReadonlyMap<string, Assignment>>;
+  readonly links: readonly LinkChange[];
+}
+
+/** Collects what a session has to write. O(instances × columns), as it must look at each. */
+export function collectChanges(tracker: Tracker): Changes {
+  cascadeSave(tracker);
+  const relations = relationChanges(tracker);
+  const deletes = new Set(tracker.removed);
+  const inserts = new Set(tracker.added);
+  for (const orphan of settleOrphans(relations)) {
+    if (!inserts.delete(orphan)) deletes.add(orphan);
+  }
+  cascadeDelete(tracker, deletes, relations.assignments, (child, relation) => {
+    relations.assign(child, relation.remote, null, `the deletion of its ${relation.owner.model}`);
+  });
+  const updates: ChangedInstance[] = [];
+  for (const state of tracker.identity) {
+    if (deletes.has(state)) continue;
+    const columns = changedColumns(state);
+    refuseManaged(state, columns);
+    if (columns.length > 0 || state.forced || relations.assignments.has(state)) updates.push({ state, columns });
+  }
+  return { inserts: [...inserts], updates, deletes, assignments: relations.assignments, links: relations.links };
+}
+
+/**
+ * The tables that pending changes touch, for autoflush. Looks without checking anything: what is wrong with a change is
+ * said when it is flushed. O(instances × columns).
+ */
+export function pendingTables(tracker: Tracker): Set<string> {
+  const tables = new Set<string>();
+  for (const { mapper } of tracker.added) tables.add(mapper.table);
+  for (const { mapper } of tracker.removed) {
+    tables.add(mapper.table);
+    for (const { target } of childRelations(mapper)) tables.add(target.table);
+  }
+  for (const state of tracker.all()) {
+    const { mapper } = state;
+    if (state.snapshot !== null && (state.forced || changedColumns(state).length > 0)) tables.add(mapper.table);
+    for (const relation of mapper.relations) {
+      if (!isRelationTouched(state, relation)) continue;
+      tables.add(relation.kind === "belongsTo" ? mapper.table : relation.target.table);
+      if (relation.link !== null) tables.add(relation.link.table);
+    }
+  }
+  return tables;
+}
+
+function refuseManaged(state: InstanceState, columns: readonly MappedColumn[]): void {
+  for (const column of columns) {
+    const name = `${state.mapper.model}.${column.property}`;
+    if (column.primaryKey) {
+      throw new ValidationError(
+        `${name} of ${label(state)} was changed; primary keys do not change: add a new instance`,
+      );
+    }
+    if (column.version) {
+      throw new ValidationError(
+        `${name} was changed by hand; the session counts it: use verify(instance, version) to check against a version`,
+      );
+    }
+    if (column.generated !== null) throw new ValidationError(`${name} was changed; the database computes it`);
+  }
+}
+
+/** The relations whose foreign key stands on the other side. */
+export function childRelations(mapper: Mapper): readonly MappedRelation[] {
+  return mapper.relations.filter((relation) => relation.kind === "hasMany" || relation.kind === "hasOne");
+}
+
+/**
+ * Adds to `deletes` the loaded children that go with their parents, and reports those that only lose their foreign
+ * key. Children follow their foreign key in the snapshot, so one that was given another parent stays.
+ */
+function cascadeDelete(
+  tracker: Tracker,
+  deletes: Set<InstanceState>,
+  assignments: ReadonlyMap<InstanceState, ReadonlyMap<string, Assignment>>,
+  orphan: (child: InstanceState, relation: MappedRelation) => void,
+): void {
+  const indexes = new Map<string, Map<KeyToken, InstanceState[]>>();
+  for (const parent of deletes) { // grows while it is walked
+    for (const relation of childRelations(parent.mapper)) {
+      const goes = relation.delete || relation.onDelete === "cascade";
+      if (!goes && !relation.remote.every((column) => column.nullable)) continue;
+      for (const child of childrenIndex(tracker, relation, indexes).get(parent.key!) ?? []) {
+        if (deletes.has(child)) continue;
+        const given = assignments.get(child)?.get(foreignKeyId(relation.remote));
+        if (given !== undefined && given.parent !== parent) continue;
+        if (given === undefined && keyToken(valuesIn(child.instance, relation.remote)) !== parent.key) continue;
+        if (goes) deletes.add(child);
+        else if (given === undefined) orphan(child, relation);
+      }
+    }
+  }
+}
+
+function childrenIndex(
+  tracker: Tracker,
+  relation: MappedRelation,
+  indexes: Map<string, Map<KeyToken, InstanceState[]>>,
+): Map<KeyToken, InstanceState[]> {
+  const id = `${relation.target.model} ${foreignKeyId(relation.remote)}`;
+  let index = indexes.get(id);
+  if (index !== undefined) return index;
+  index = new Map();
+  for (const child of tracker.identity.of(relation.target).values()) {
+    const token = keyToken(relation.remote.map((column) => child.snapshot![column.index]));
+    if (token === null) continue;
+    const siblings = index.get(token);
+    if (siblings === undefined) index.set(token, [child]);
+    else siblings.push(child);
+  }
+  indexes.set(id, index);
+  return index;
+}
+
+/** The key token of an instance that has one, for a lookup by foreign key. */
+export function ownKey(state: InstanceState): KeyToken | null {
+  return state.key ?? instanceKey(state.mapper, state.instance);
+}

@@ -1,0 +1,348 @@
+/**
+ * The order of a flush: rows that depend on each other in sequence, rows that do not together, so that a table takes
+ * as few statements as its dependencies allow.
+ *
+ * A topological sort (Kahn, "Topological sorting of large networks", 1962) over the rows, taken group by group: of the
+ * groups that have rows ready, the first in the order inserts, updates, deletes and then by table. O(rows + dependencies).
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import { Mapper } from "../model/mapper.ts";
+import type { ColumnInfo, TableInfo } from "../sql/table.ts";
+import { type KeyToken, keyToken } from "../state/key.ts";
+import { UNKNOWN } from "../state/snapshot.ts";
+import { label } from "../state/tracker.ts";
+import { isKeyRef, type RowChange } from "./row_change.ts";
+
+/** Rows of one table that go together. */
+export interface RowGroup {
+  readonly kind: RowChange["kind"];
+  readonly table: TableInfo;
+  readonly rows: RowChange[];
+}
+
+/** Puts rows in an order that the database accepts. May add rows: the second halves of broken cycles. */
+export function orderRows(rows: RowChange[]): RowGroup[] {
+  rows.push(...rows.flatMap(splitSelfReference));
+  connect(rows);
+  const ranks = tableRanks(rows);
+  const waiting = new Map<string, Bucket>();
+  const push = (row: RowChange): void => {
+    const id = bucketId(row);
+    let bucket = waiting.get(id);
+    if (bucket === undefined) waiting.set(id, bucket = { id, rank: rankOf(row, ranks), rows: [] });
+    bucket.rows.push(row);
+  };
+  let open = rows.length;
+  for (const row of rows) if (row.blockers === 0) push(row);
+  const groups: RowGroup[] = [];
+  const blocked = new Set(rows.filter((row) => row.blockers > 0));
+  while (open > 0) {
+    const bucket = firstBucket(waiting);
+    if (bucket === null) {
+      const added = breakCycle(blocked);
+      open += added.length;
+      for (const row of added) if (row.blockers > 0) blocked.add(row);
+      for (const row of [...blocked, ...added]) {
+        if (row.blockers === 0) {
+          blocked.delete(row);
+          push(row);
+        }
+      }
+      continue;
+    }
+    const group = takeGroup(bucket, push, blocked);
+    open -= group.rows.length;
+    groups.push(group);
+  }
+  return groups;
+}
+
+interface Bucket {
+  readonly id: string;
+  readonly rank: number;
+  rows: RowChange[];
+}
+
+/** Takes all ready rows of a bucket, and those that become ready by them and may stand in the same statement. */
+function takeGroup(bucket: Bucket, push: (row: RowChange) => void, blocked: Set<RowChange>): RowGroup {
+  const rows = bucket.rows;
+  bucket.rows = [];
+  const apart = new Set<RowChange>();
+  let chained = false;
+  for (let i = 0; i < rows.length; i++) { // grows while it is walked
+    for (const { to, strict } of rows[i]!.next ?? []) {
+      if (strict) apart.add(to);
+      if (--to.blockers > 0) continue;
+      blocked.delete(to);
+      if (bucketId(to) === bucket.id && !apart.has(to)) {
+        rows.push(to);
+        chained = true;
+      } else push(to);
+    }
+  }
+  const [first] = rows;
+  // In the order of their keys, so that two commits lock the same rows in the same order.
+  if (!chained && first!.made === null) sortByKey(rows);
+  return { kind: first!.kind, table: first!.table, rows };
+}
+
+function sortByKey(rows: RowChange[]): void {
+  const { key } = rows[0]!.table;
+  const keys = new Map(
+    rows.map((row) => [row, row.kind === "insert" ? key.map(({ index }) => row.cells[index]) : row.key]),
+  );
+  rows.sort((a, b) => {
+    const x = keys.get(a)!;
+    const y = keys.get(b)!;
+    for (let i = 0; i < x.length; i++) {
+      if (x[i]! < y[i]!) return -1;
+      if (x[i]! > y[i]!) return 1;
+    }
+    return 0;
+  });
+}
+
+function firstBucket(waiting: Map<string, Bucket>): Bucket | null {
+  let first: Bucket | null = null;
+  for (const bucket of waiting.values()) {
+    if (bucket.rows.length > 0 && (first === null || bucket.rank < first.rank)) first = bucket;
+  }
+  return first;
+}
+
+/** What must be equal for two rows to share a statement. */
+function bucketId(row: RowChange): string {
+  const key = row.table.key.length === row.key.length ? "" : row.table.key.map((column) => column.name).join();
+  const base = `${row.kind} ${row.table.schema ?? ""}.${row.table.table} ${key}`;
+  if (row.kind === "update") return `${base} ${row.bump} ${row.before !== undefined} ${row.made !== null}`;
+  if (row.kind === "delete") return `${base} ${row.checked}`;
+  let missing = "";
+  for (let i = 0; i < row.cells.length; i++) if (row.cells[i] === undefined) missing += `${i},`;
+  return `${base} ${missing} ${row.made === null ? "given" : "made"}`;
+}
+
+const PHASES = { insert: 0, update: 1, delete: 2 } as const;
+
+function rankOf(row: RowChange, ranks: Map<string, number>): number {
+  const table = ranks.get(row.table.table)!;
+  const place = row.kind === "delete" ? ranks.size - table : table;
+  // Rows that bring their keys before rows whose keys the server makes: a dialect may count back from the largest key.
+  return (PHASES[row.kind] * (ranks.size + 1) + place) * 2 + (row.kind === "insert" && row.made !== null ? 1 : 0);
+}
+
+/** Tables numbered so that a referenced one comes before those that refer to it; the order within a cycle is any. */
+function tableRanks(rows: readonly RowChange[]): Map<string, number> {
+  const ranks = new Map<string, number>();
+  const visiting = new Set<string>();
+  const visit = (table: TableInfo): void => {
+    if (ranks.has(table.table) || visiting.has(table.table)) return;
+    visiting.add(table.table);
+    for (const { target } of table.foreignKeys) visit(target);
+    ranks.set(table.table, ranks.size);
+  };
+  let last: TableInfo | null = null;
+  for (const { table } of rows) {
+    if (table !== last) visit(table);
+    last = table;
+  }
+  return ranks;
+}
+
+function depend(before: RowChange, after: RowChange, strict: boolean, foreignKey: readonly ColumnInfo[] | null): void {
+  if (before === after) return;
+  (before.next ??= []).push({ to: after, strict, foreignKey });
+  after.blockers++;
+}
+
+type ByKey = Map<TableInfo, Map<KeyToken, RowChange>>;
+
+/** Draws every dependency between rows. One lookup a foreign key and a unique value. */
+function connect(rows: readonly RowChange[]): void {
+  const inserted: ByKey = new Map();
+  const made = new Map<unknown, RowChange>();
+  const deleted: ByKey = new Map();
+  for (const row of rows) {
+    if (row.made !== null) made.set(row.made, row);
+    else if (row.kind === "insert" && row.state !== null) index(inserted, row, insertKey(row));
+    if (row.kind === "delete" && row.state !== null) index(deleted, row, row.state.key);
+  }
+  for (const row of rows) {
+    if (row.kind !== "delete") afterParents(row, inserted, made);
+    if (deleted.size > 0 && row.kind !== "insert") beforeParents(row, deleted);
+  }
+  connectUnique(rows);
+}
+
+function index(map: ByKey, row: RowChange, key: KeyToken | null): void {
+  if (key === null) return;
+  let keys = map.get(row.table);
+  if (keys === undefined) map.set(row.table, keys = new Map());
+  keys.set(key, row);
+}
+
+function insertKey(row: RowChange): KeyToken | null {
+  const cells = row.table.key.map((column) => row.cells[column.index]);
+  return cells.some(isKeyRef) ? null : keyToken(cells);
+}
+
+/** A row is written after the rows that its foreign keys refer to. */
+function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowChange>): void {
+  for (const { columns, target } of row.table.foreignKeys) {
+    const cell = row.cells[columns[0]!.index];
+    if (cell === undefined || cell === null) continue;
+    if (isKeyRef(cell)) {
+      const parent = made.get(cell);
+      if (parent !== undefined) depend(parent, row, true, columns);
+      continue;
+    }
+    const parents = inserted.get(target);
+    if (parents === undefined) continue;
+    const token = keyToken(columns.map((column) => row.cells[column.index]));
+    const parent = token === null ? undefined : parents.get(token);
+    if (parent !== undefined) depend(parent, row, parent.table !== row.table, columns);
+  }
+}
+
+/** A row that is deleted goes after the rows that referred to it: those deleted too, and those that now refer elsewhere. */
+function beforeParents(row: RowChange, deleted: ByKey): void {
+  const snapshot = row.state?.snapshot;
+  for (const { columns, target } of row.table.foreignKeys) {
+    const parents = deleted.get(target);
+    if (parents === undefined) continue;
+    const cells = row.state === null
+      ? columns.map((column) => row.table.key.includes(column) ? row.key[row.table.key.indexOf(column)] : undefined)
+      : columns.map((column) => snapshot![column.index] === UNKNOWN ? null : snapshot![column.index]);
+    const token = keyToken(cells);
+    const parent = token === null ? undefined : parents.get(token);
+    if (parent !== undefined) depend(row, parent, parent.table !== row.table || row.kind !== "delete", columns);
+  }
+}
+
+/** A unique value is freed before it is taken. */
+function connectUnique(rows: readonly RowChange[]): void {
+  const taking = new Map<ColumnInfo, Map<KeyToken, RowChange>>();
+  const freeing: [ColumnInfo, KeyToken, RowChange][] = [];
+  for (const row of rows) {
+    if (!(row.table instanceof Mapper) || row.state === null) continue;
+    for (const column of row.table.unique) {
+      const cell = row.cells[column.index];
+      const before = row.state.snapshot?.[column.index];
+      const held = before === undefined || before === null || before === UNKNOWN ? null : keyToken([before]);
+      if (row.kind !== "insert" && held !== null && (row.kind === "delete" || cell !== undefined)) {
+        freeing.push([column, held, row]);
+      }
+      if (cell === undefined || cell === null || isKeyRef(cell) || typeof cell === "object" && "parts" in cell) {
+        continue;
+      }
+      const after = row.after?.[column.index];
+      const token = after === undefined || after === UNKNOWN ? null : keyToken([after]);
+      if (token === null) continue;
+      let tokens = taking.get(column);
+      if (tokens === undefined) taking.set(column, tokens = new Map());
+      tokens.set(token, row);
+    }
+  }
+  for (const [column, token, row] of freeing) {
+    const taker = taking.get(column)?.get(token);
+    if (taker !== undefined) depend(row, taker, true, null);
+  }
+}
+
+/** A row that refers to itself by a key that the server makes: the insert writes NULL, and an update sets it afterwards. */
+function splitSelfReference(row: RowChange): RowChange[] {
+  if (row.made === null) return [];
+  const own = row.table.foreignKeys.find(({ columns }) => row.cells[columns[0]!.index] === row.made)?.columns;
+  if (own === undefined) return [];
+  if (!own.every((column) => column.nullable)) {
+    throw new ValidationError(
+      `A new ${row.table.model} refers to itself by a foreign key that cannot be null, and the database makes its key; ` +
+        "make the foreign key nullable, or the key on the client",
+    );
+  }
+  return [postpone(row, own)];
+}
+
+/** Takes foreign key columns out of a row and makes the update that sets them once the row is there. */
+function postpone(row: RowChange, foreignKey: readonly ColumnInfo[]): RowChange {
+  const cells = row.table.columns.map((column) => foreignKey.includes(column) ? row.cells[column.index] : undefined);
+  const inserted = row.kind === "insert";
+  const ownKey = row.made === null ? row.table.key.map((column) => row.cells[column.index]!) : [row.made];
+  for (const column of foreignKey) row.cells[column.index] = inserted ? null : undefined;
+  const later = fixUp(row, inserted ? ownKey : row.key, cells);
+  depend(row, later, true, null);
+  return later;
+}
+
+/**
+ * Breaks one cycle. At a foreign key that can be null, an insert writes NULL and an update sets it afterwards, a delete
+ * is preceded by an update that sets it to NULL; an update is split in two. Returns the rows added. Throws where no
+ * cycle can be broken.
+ */
+function breakCycle(blocked: Set<RowChange>): RowChange[] {
+  const cycle = findCycle(blocked);
+  for (const { from, to, foreignKey } of cycle) {
+    if (foreignKey === null) continue;
+    const nullable = foreignKey.every((column) => column.nullable);
+    const edge = from.next!.findIndex((dependency) => dependency.to === to && dependency.foreignKey === foreignKey);
+    if (to.kind === "update" || to.kind === "insert" && nullable) {
+      from.next!.splice(edge, 1);
+      to.blockers--;
+      const later = postpone(to, foreignKey);
+      depend(from, later, true, null);
+      return [later];
+    }
+    if (from.kind === "delete" && to.kind === "delete" && nullable) {
+      const cells = from.table.columns.map((column) => foreignKey.includes(column) ? null : undefined);
+      const sooner = fixUp(from, from.key, cells);
+      from.next!.splice(edge, 1);
+      to.blockers--;
+      depend(sooner, to, true, null);
+      return [sooner];
+    }
+  }
+  const names = [...new Set(cycle.map(({ from }) => from.state === null ? from.table.model : label(from.state)))].join(
+    ", ",
+  );
+  if (cycle.some(({ foreignKey }) => foreignKey === null)) {
+    throw new ValidationError(
+      `Unique values are swapped between ${names}; flush a value in between, or set one to null first`,
+    );
+  }
+  throw new ValidationError(
+    `${names} refer to each other by foreign keys that cannot be null, so none can be written first; make one nullable`,
+  );
+}
+
+/** The second half of a broken cycle: an update of the foreign key alone, which counts no version. */
+function fixUp(row: RowChange, key: RowChange["key"], cells: RowChange["cells"]): RowChange {
+  const base = { kind: "update", table: row.table, state: null, bump: false, checked: true } as const;
+  return { ...base, key, cells, after: null, sets: [], returning: [], made: null, blockers: 0, next: null };
+}
+
+interface Edge {
+  readonly from: RowChange;
+  readonly to: RowChange;
+  readonly foreignKey: readonly ColumnInfo[] | null;
+}
+
+/** A cycle among rows that all wait for one another: walk backwards until a row comes again. O(rows + dependencies). */
+function findCycle(blocked: Set<RowChange>): Edge[] {
+  const incoming = new Map<RowChange, Edge>();
+  for (const from of blocked) {
+    for (const { to, foreignKey } of from.next ?? []) {
+      if (blocked.has(to) && !incoming.has(to)) incoming.set(to, { from, to, foreignKey });
+    }
+  }
+  const path: Edge[] = [];
+  const seen = new Map<RowChange, number>();
+  let [row] = blocked;
+  while (!seen.has(row!)) {
+    seen.set(row!, path.length);
+    const edge = incoming.get(row!)!;
+    path.push(edge);
+    row = edge.from;
+  }
+  return path.slice(seen.get(row!));
+}

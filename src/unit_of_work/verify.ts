@@ -1,0 +1,52 @@
+/**
+ * Rows that a commit rests on without writing them.
+ *
+ * @module
+ */
+import { ValidationError } from "../errors.ts";
+import type { Dialect } from "../sql/dialect.ts";
+import type { SqlValue } from "../sql/statement.ts";
+import type { InstanceState } from "../state/instance_state.ts";
+import { valueOf } from "../state/snapshot.ts";
+import { UNKNOWN } from "../state/snapshot.ts";
+import { label } from "../state/tracker.ts";
+import type { VerifiedRow } from "./plan.ts";
+import { comparedColumns } from "./row_change.ts";
+
+/** Throws a ValidationError when nothing tells whether a row has changed. */
+export function requireVerifiable(state: InstanceState, compareAll: boolean): void {
+  if (state.mapper.version !== null || compareAll) return;
+  throw new ValidationError(
+    `${
+      label(state)
+    } cannot be verified: ${state.mapper.model} has no version column; add one, or use optimistic: "all"`,
+  );
+}
+
+/** The rows as the plan takes them. With `skipExpired`, what is not known is left out; it was not read. */
+export function verifiedRows(
+  states: readonly InstanceState[],
+  dialect: Dialect,
+  compareAll: boolean,
+  skipExpired: boolean,
+): VerifiedRow[] {
+  const rows: VerifiedRow[] = [];
+  for (const state of states) {
+    const { mapper, snapshot } = state;
+    requireVerifiable(state, compareAll);
+    const codecs = mapper.codecs(dialect);
+    const columns = mapper.version === null ? comparedColumns(mapper) : [mapper.version];
+    if (columns.some((column) => snapshot![column.index] === UNKNOWN)) {
+      if (skipExpired) continue;
+      throw new ValidationError(`${label(state)} is expired; await session.refresh(instance) before verifying it`);
+    }
+    const encode = (column: typeof columns[number]): SqlValue => {
+      const value = valueOf(column.kind, snapshot![column.index]!);
+      return value === null ? null : codecs[column.index]!.encode(value, column);
+    };
+    const key = mapper.key.map(encode);
+    if (mapper.version !== null) rows.push({ state, key, version: encode(mapper.version) });
+    else rows.push({ state, key, before: columns.map(encode) });
+  }
+  return rows;
+}
