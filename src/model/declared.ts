@@ -6,30 +6,20 @@
  * @module
  */
 import type { Relation, relationTypes } from "./relations.ts";
-import type { AnyModel, ColumnsOf, Target, ValueOf } from "./types.ts";
-
-/** Whether a relation can lead to nothing: hasOne always, belongsTo where a column of its foreign key can be null. */
-type CanBeNull<T, R extends Relation<unknown, boolean>> = R[typeof relationTypes]["kind"] extends "hasOne" ? true
-  : R[typeof relationTypes]["kind"] extends "belongsTo"
-    ? null extends ValueOf<ColumnsOf<T>[R[typeof relationTypes]["own"] & keyof ColumnsOf<T>]> ? true : false
-  : false;
+import type { AnyModel, ColumnsOf, Target } from "./types.ts";
 
 /** What is wrong with the declared property `P` of the relation `R`, named `K`; never when nothing is. */
 type Fault<T, K extends string, R, P> = R extends Relation<infer E, infer Many>
   ? R[typeof relationTypes] extends { readonly kind: "belongsTo"; readonly own: infer Own }
-    ? [Exclude<Own, keyof ColumnsOf<T>>] extends [never] ? PropertyFault<T, K, R, P, E, Many>
+    ? [Exclude<Own, keyof ColumnsOf<T>>] extends [never] ? PropertyFault<K, P, E, Many>
     : `no such property for the foreign key of ${K}: ${Exclude<Own, keyof ColumnsOf<T>> & string}`
-  : PropertyFault<T, K, R, P, E, Many>
+  : PropertyFault<K, P, E, Many>
   : `not a relation: ${K}`;
 
-type PropertyFault<T, K extends string, R extends Relation<unknown, boolean>, P, E, Many> = undefined extends P
-  ? (NonNullable<P> extends readonly unknown[] ? true : false) extends Many
-    ? [E] extends [Target<P>] ? [CanBeNull<T, R>, null] extends [true, P] | [false, unknown] ? never
-      : `allow null in the declared relation: ${K}`
-    : `the declared relation has another type: ${K}`
+type PropertyFault<K extends string, P, E, Many> = (NonNullable<P> extends readonly unknown[] ? true : false) extends
+  Many ? [E] extends [Target<P>] ? never : `the declared relation has another type: ${K}`
   : Many extends true ? `declare this relation as an array: ${K}`
-  : `declare this relation as one, not an array: ${K}`
-  : `declare this relation as optional: ${K}`;
+  : `declare this relation as one, not an array: ${K}`;
 
 /**
  * What is wrong with the relations of a model; never when nothing is.

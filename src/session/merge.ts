@@ -4,7 +4,7 @@
  * @module
  */
 import { StaleDataError, ValidationError } from "../errors.ts";
-import type { MappedRelation, Mapper } from "../model/mapper.ts";
+import type { MappedRelation } from "../model/mapper.ts";
 import type { Loader } from "../query/loader.ts";
 import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
 import {
@@ -20,43 +20,36 @@ import {
 import { instanceKey, valuesIn } from "../state/key.ts";
 import { snapshotOf, tokenOf, valueOf } from "../state/snapshot.ts";
 import { label, type Tracker } from "../state/tracker.ts";
-
-/** What merging works with. */
-export interface MergeContext {
-  readonly tracker: Tracker;
-  readonly loader: Loader;
-  /** Loads an instance with its relations by key, in one request. */
-  get(mapper: Mapper, key: readonly unknown[], include: IncludeTree): Promise<object | null>;
-}
+import type { Reading } from "./reading.ts";
 
 /**
  * Merges an instance and what it reaches through relations with cascade "save". The session's instances are loaded
  * first, with those relations, in one request; members that are not among them are looked up together.
  */
 export async function mergeInstance(
-  context: MergeContext,
+  tracker: Tracker,
+  reading: Reading,
   given: InstanceState,
   include: IncludeTree,
   load: boolean,
 ): Promise<InstanceState> {
-  const { tracker } = context;
   if (tracker.has(given)) return given;
   const graph = reached(given, tracker);
   const key = instanceKey(given.mapper, given.instance);
   if (load && key !== null && isMissing(tracker, given)) {
     const tree = mergeIncludes(include, shape(given, new Set()));
-    await context.get(given.mapper, valuesIn(given.instance, given.mapper.key), tree);
+    await reading.get(given.mapper, [valuesIn(given.instance, given.mapper.key)], tree, {});
   }
   const missing = load ? graph.filter((state) => isMissing(tracker, state)) : [];
   const byMapper = Map.groupBy(missing, (state) => state.mapper);
   await Promise.all(
     [...byMapper].map(([mapper, states]) =>
-      context.loader.get(mapper, states.map((state) => valuesIn(state.instance, mapper.key)))
+      reading.loader.get(mapper, states.map((state) => valuesIn(state.instance, mapper.key)))
     ),
   );
   const targets = new Map<InstanceState, InstanceState>();
   for (const state of graph) targets.set(state, targetOf(tracker, state, load));
-  if (load) await loadRelations(context.loader, graph, targets);
+  if (load) await loadRelations(reading.loader, graph, targets);
   for (const [from, to] of targets) if (from !== to) copy(tracker, from, to, targets, load);
   return targets.get(given)!;
 }

@@ -4,38 +4,19 @@
  * @module
  */
 import type { CallOptions, Database } from "../database.ts";
-import {
-  DetachedInstanceError,
-  InvalidStateError,
-  NoResultError,
-  ObjectDeletedError,
-  StaleDataError,
-  ValidationError,
-} from "../errors.ts";
+import { DetachedInstanceError, InvalidStateError, NoResultError, StaleDataError, ValidationError } from "../errors.ts";
 import type { ModelArgument } from "../model/declared.ts";
 import { isInstance, mapperOf } from "../model/mapper.ts";
-import type { MappedColumn } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Key, Loaded } from "../model/types.ts";
-import { Loader } from "../query/loader.ts";
-import { Result, type Row, type Scalars } from "../query/result.ts";
-import { Query, type QueryRunner, Select } from "../query/select.ts";
-import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
+import type { Result, Row, Scalars } from "../query/result.ts";
+import { Query, Select } from "../query/select.ts";
+import { parseInclude, selectAll } from "../query/select_node.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { preview, Sql } from "../sql/tag.ts";
-import {
-  expireColumns,
-  hide,
-  type InstanceState,
-  isChanged,
-  isExpired,
-  isRelationTouched,
-  knownState,
-  show,
-  stateOf,
-} from "../state/instance_state.ts";
+import { type InstanceState, isChanged, isRelationTouched, knownState, stateOf } from "../state/instance_state.ts";
 import { parseKey, showKey } from "../state/key.ts";
-import { label, type Tracker, WHY_EXPRESSION } from "../state/tracker.ts";
+import { label, type Tracker } from "../state/tracker.ts";
 import { cascadeSave } from "../unit_of_work/relations.ts";
 import { requireVerifiable } from "../unit_of_work/verify.ts";
 import { type Inspection, inspectState, tokenOfKey } from "./inspect.ts";
@@ -47,6 +28,8 @@ import {
   refuseUnknown,
   type SessionOptions,
 } from "./options.ts";
+import { assignProperties, expireProperties } from "./properties.ts";
+import { Reading } from "./reading.ts";
 import { cascadeDeletion, markDeleted } from "./remove.ts";
 import { userStatement } from "./statement.ts";
 import { type SessionTransaction, type StagedStatement, Transactions } from "./transaction.ts";
@@ -76,8 +59,6 @@ export interface IdentityMapView {
   /** Iterates over the instances. */
   [Symbol.iterator](): Iterator<object>;
 }
-
-const READ_OPTIONS = ["include", "populateExisting", "signal", "timeout"];
 
 /**
  * A session: load objects, change them, commit them together, in one request. For one unit of work (a request to a
@@ -109,7 +90,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #transactions: Transactions;
   readonly #tracker: Tracker;
-  readonly #loader: Loader;
+  readonly #reading: Reading;
 
   /** Makes a session; sends nothing. Throws a `ValidationError` for an option that is not there. */
   constructor(options: SessionOptions) {
@@ -119,7 +100,7 @@ export class Session {
     this.autoflush = options.autoflush ?? true;
     this.#transactions = new Transactions(this, options);
     this.#tracker = this.#transactions.tracker;
-    this.#loader = new Loader(this.#transactions);
+    this.#reading = new Reading(this.#transactions, () => this.autoflush);
   }
 
   // ---- state
@@ -237,7 +218,7 @@ export class Session {
   async delete(instance: object): Promise<void> {
     await this.#transactions.run("delete", async () => {
       const state = stateOf(instance, "delete");
-      if (markDeleted(this.#tracker, state)) await cascadeDeletion(this.#tracker, this.#loader, [state]);
+      if (markDeleted(this.#tracker, state)) await cascadeDeletion(this.#tracker, this.#reading.loader, [state]);
     });
   }
   /** The same as `delete`. */
@@ -273,45 +254,14 @@ export class Session {
     keys: readonly Key<InstanceType<M>>[],
     options: GetOptions<I> = {},
   ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
-    const found = await this.#transactions.run("get", async () => {
+    const found = await this.#transactions.run("get", () => {
       const mapper = mapperOf(model);
-      refuseUnknown(options, READ_OPTIONS, "get()");
+      const { include, ...how } = options;
+      refuseUnknown(options, ["include", "populateExisting", "signal", "timeout"], "get()");
       const values = keys.map((key) => parseKey(mapper, key));
-      const include = parseInclude(mapper, options.include);
-      if (this.#transactions.mustPrepare([], false)) await this.#transactions.beforeQuery("get()", [], false);
-      if (include.size === 0) return await this.#loader.get(mapper, values, options);
-      return await this.#getIncluding(mapper, values, include, options);
+      return this.#reading.get(mapper, values, parseInclude(mapper, include), how);
     });
     return found as (Loaded<InstanceType<M>, I> | null)[];
-  }
-
-  async #getIncluding(
-    mapper: SelectNode["mapper"],
-    keys: readonly (readonly unknown[])[],
-    include: IncludeTree,
-    options: CallOptions & { readonly populateExisting?: boolean },
-  ): Promise<(object | null)[]> {
-    const loaded: InstanceState[] = [];
-    const tasks = keys.map(async (values) => {
-      const known = this.#tracker.identity.get(mapper, tokenOfKey(mapper, values));
-      if (known !== undefined && !isExpired(known) && !options.populateExisting) {
-        loaded.push(known);
-        return known.instance;
-      }
-      const where = [Object.fromEntries(mapper.key.map((column, i) => [column.property, values[i]]))];
-      const [instance] = await this.#loader.select({ ...selectAll(mapper), where, include }, options);
-      return instance ?? null;
-    });
-    const rest = this.#unloaded(loaded, include);
-    if (rest.size > 0) await this.#loader.load(loaded, rest, options);
-    return await Promise.all(tasks);
-  }
-
-  /** What of an include is not loaded yet on every instance. */
-  #unloaded(states: readonly InstanceState[], include: IncludeTree): IncludeTree {
-    return new Map(
-      [...include].filter(([name, deeper]) => deeper.size > 0 || states.some((state) => !state.relations?.has(name))),
-    );
   }
 
   /**
@@ -328,15 +278,7 @@ export class Session {
     return await this.#transactions.run("merge", async () => {
       const state = stateOf(instance, "merge");
       const include = parseInclude(state.mapper, options.include);
-      const context = {
-        tracker: this.#tracker,
-        loader: this.#loader,
-        get: async (mapper: SelectNode["mapper"], key: readonly unknown[], tree: IncludeTree) =>
-          (await (tree.size === 0 ? this.#loader.get(mapper, [key]) : this.#getIncluding(mapper, [key], tree, {})))[
-            0
-          ] ?? null,
-      };
-      const merged = await mergeInstance(context, state, include, options.load ?? true);
+      const merged = await mergeInstance(this.#tracker, this.#reading, state, include, options.load ?? true);
       return merged.instance as unknown as T;
     });
   }
@@ -349,63 +291,20 @@ export class Session {
     options: CallOptions & { readonly properties?: readonly (keyof T & string)[] } = {},
   ): Promise<T> {
     refuseUnknown(options, ["properties", "signal", "timeout"], "refresh()");
-    await this.#transactions.run("refresh", async () => {
-      const state = this.#persistent(instance, "refresh");
-      const { mapper } = state;
-      const { properties, ...call } = options;
-      const relations: readonly string[] = (properties ?? []).filter((name) => mapper.relation(name) !== undefined);
-      const columns = (properties ?? mapper.columns.map(({ property }) => property))
-        .filter((name) => !relations.includes(name)).map((name) => mapper.column(name, "refresh"));
-      const [found] = await Promise.all([
-        columns.length === 0 ? instance : this.#refreshColumns(state, columns, properties === undefined, call),
-        relations.length === 0
-          ? null
-          : this.#loader.load([state], parseInclude(mapper, relations), { ...call, populateExisting: true }),
-      ]);
-      if (found === null) {
-        throw new ObjectDeletedError(
-          `${label(state)} cannot be refreshed: its row is gone; expunge it, or add a new one`,
-        );
-      }
-    });
+    const { properties, ...call } = options;
+    await this.#transactions.run(
+      "refresh",
+      () => this.#reading.refresh(this.#persistent(instance, "refresh"), properties, call),
+    );
     return instance;
-  }
-
-  async #refreshColumns(
-    state: InstanceState,
-    columns: readonly MappedColumn[],
-    all: boolean,
-    options: CallOptions,
-  ): Promise<object | null> {
-    const { mapper } = state;
-    const key = mapper.key.map((column) => state.instance[column.property]);
-    if (all) {
-      state.expressions = null;
-      state.forced = false;
-      return (await this.#loader.get(mapper, [key], { ...options, populateExisting: true }))[0]!;
-    }
-    // Only what is expired is overwritten: the named columns are made so first.
-    expireColumns(state, columns.filter((column) => !column.primaryKey));
-    return (await this.#loader.get(mapper, [key], options))[0]!;
   }
 
   /** Makes what an instance holds unknown until it is refreshed: reading it throws an `ExpiredPropertyError`. */
   expire<T extends object>(instance: T, properties?: readonly (keyof T & string)[]): void {
     this.#transactions.use("expire");
     const state = this.#persistent(instance, "expire");
-    if (properties === undefined) return this.#tracker.expire(state);
-    this.#tracker.touch(state);
-    const relations = properties.filter((name) => state.mapper.relation(name) !== undefined);
-    expireColumns(
-      state,
-      properties.filter((name) => !relations.includes(name)).map((name) => state.mapper.column(name, "expire")),
-    );
-    const kept = new Map(state.relations ?? []);
-    for (const name of relations) {
-      kept.delete(name);
-      delete state.instance[name];
-    }
-    state.relations = kept;
+    if (properties === undefined) this.#tracker.expire(state);
+    else expireProperties(this.#tracker, state, properties);
   }
   /** Expires every persistent instance. */
   expireAll(): void {
@@ -430,11 +329,9 @@ export class Session {
     relations: I,
     options: CallOptions = {},
   ): Promise<Loaded<T, I>> {
-    await this.#transactions.run("load", async () => {
+    await this.#transactions.run("load", () => {
       const state = stateOf(instance, "load relations of");
-      const include = this.#unloaded([state], parseInclude(state.mapper, relations));
-      if (this.#transactions.mustPrepare([], false)) await this.#transactions.beforeQuery("load()", [], false);
-      if (include.size > 0) await this.#loader.load([state], include, options);
+      return this.#reading.load(state, parseInclude(state.mapper, relations), options);
     });
     return instance as Loaded<T, I>;
   }
@@ -461,18 +358,7 @@ export class Session {
    */
   assign<T extends Entity>(instance: T, values: Assign<T>): T {
     this.#transactions.use("assign");
-    const state = stateOf(instance, "assign to");
-    const entries = Object.entries(values).map(([property, value]) => ({
-      column: state.mapper.column(property, "assign"),
-      value,
-    }));
-    for (const { column, value } of entries) refuseAssign(state, column, value);
-    for (const { column: { property }, value } of entries) {
-      show(state, property, value instanceof Sql ? null : value);
-      if (!(value instanceof Sql)) continue;
-      state.expressions = new Map(state.expressions ?? []).set(property, value);
-      hide(state, property, WHY_EXPRESSION);
-    }
+    assignProperties(stateOf(instance, "assign to"), values);
     return instance;
   }
 
@@ -480,27 +366,7 @@ export class Session {
 
   /** A query of a model's instances; sends nothing until `all()`, `first()`, `one()`, `count()` or `exists()`. */
   query<M extends AnyModel>(model: ModelArgument<M>): Query<InstanceType<M>> {
-    return new Query<InstanceType<M>>(selectAll(mapperOf(model)), this.#runner);
-  }
-
-  get #runner(): QueryRunner {
-    const prepare = async (node: SelectNode, method: string): Promise<void> => {
-      await this.#transactions.beforeQuery(`query(${node.mapper.model}).${method}()`, tablesOf(node), this.autoflush);
-    };
-    return {
-      all: (node, method, options) =>
-        this.#transactions.run(`query(${node.mapper.model}).${method}`, async () => {
-          if (this.#transactions.mustPrepare(tablesOf(node), this.autoflush)) await prepare(node, method);
-          return await this.#loader.select(node, options);
-        }),
-      count: (node, method, options) =>
-        this.#transactions.run(`query(${node.mapper.model}).${method}`, async () => {
-          if (this.#transactions.mustPrepare(tablesOf(node), this.autoflush)) await prepare(node, method);
-          const statements = [toCount(node, this.bind.dialect)];
-          const [result] = await this.#transactions.reads.read({ statements: () => statements, safe: true }, options);
-          return Number(result!.rows[0]![0]);
-        }),
-    };
+    return new Query<InstanceType<M>>(selectAll(mapperOf(model)), this.#reading);
   }
 
   /**
@@ -523,29 +389,13 @@ export class Session {
   ): Promise<Result<unknown>> {
     refuseUnknown(options, ["autoflush", "signal", "timeout"], "execute()");
     const { autoflush = this.autoflush, ...call } = options;
-    return await this.#transactions.run("execute", async () => {
-      if (statement instanceof Select) return await this.#select(statement.node, autoflush, call);
-      const { statement: sent, reads } = userStatement(statement, params, this.bind.dialect);
-      if (!reads) return new Result<unknown>(await this.#transactions.write(sent, call, autoflush));
-      if (this.#transactions.mustPrepare("all", autoflush)) {
-        await this.#transactions.beforeQuery("execute()", "all", autoflush);
-      }
-      const [result] = await this.#transactions.reads.read({ statements: () => [sent], safe: false }, call);
-      return new Result<unknown>(result!);
-    });
-  }
-
-  async #select(node: SelectNode, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
-    const tables = tablesOf(node);
-    if (this.#transactions.mustPrepare(tables, autoflush)) {
-      await this.#transactions.beforeQuery("execute()", tables, autoflush);
-    }
-    const found = await this.#loader.select(node, options);
-    const columns = node.mapper.columns.map(({ property }) => property);
-    const rows = found.map((instance) =>
-      columns.map((property) => (instance as Record<string, SqlValue>)[property] ?? null)
+    return await this.#transactions.run<Result<unknown>>(
+      "execute",
+      () =>
+        statement instanceof Select
+          ? this.#reading.select(statement.node, autoflush, call)
+          : this.#reading.raw(statement, params, autoflush, call),
     );
-    return new Result<unknown>({ columns, rows, rowsAffected: found.length }, found);
   }
 
   /** The first column of the first row, or null; costs what `execute` does. */
@@ -738,17 +588,6 @@ function instances(states: Iterable<InstanceState>): Set<object> {
   const set = new Set<object>();
   for (const { instance } of states) set.add(instance);
   return set;
-}
-
-function refuseAssign(state: InstanceState, column: MappedColumn, value: unknown): void {
-  const name = `${state.mapper.model}.${column.property}`;
-  if (column.generated !== null) throw new ValidationError(`Cannot assign ${name}: the database computes it`);
-  if (value === undefined) throw new ValidationError(`Cannot assign undefined to ${name}; use null, or leave it out`);
-  if (value instanceof Sql && (column.primaryKey || column.version)) {
-    throw new ValidationError(
-      `Cannot assign an SQL expression to ${name}: it is the ${column.version ? "version" : "primary key"}`,
-    );
-  }
 }
 
 /** The session that an instance belongs to, or null. */
