@@ -111,7 +111,8 @@ export {
 } from "./src/session/inspect.ts";
 export { type RunOptions, type SessionFactory, sessionFactory } from "./src/session/factory.ts";
 export type { BeginOptions, CommitOptions, SessionMode, SessionOptions } from "./src/session/options.ts";
-export type { SessionTransaction, StagedStatement } from "./src/session/transaction.ts";
+export type { StagedStatement } from "./src/session/extras.ts";
+export type { SessionTransaction } from "./src/session/scope.ts";
 export type { ObjectState } from "./src/state/instance_state.ts";
 export type {
   CallOptions,

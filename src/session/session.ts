@@ -19,6 +19,7 @@ import { parseKey, showKey } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import { cascadeSave } from "../unit_of_work/relations.ts";
 import { requireVerifiable } from "../unit_of_work/verify.ts";
+import type { StagedStatement } from "./extras.ts";
 import { type Inspection, inspectState, tokenOfKey } from "./inspect.ts";
 import { mergeInstance } from "./merge.ts";
 import {
@@ -31,8 +32,9 @@ import {
 import { assignProperties, expireProperties } from "./properties.ts";
 import { Reading } from "./reading.ts";
 import { cascadeDeletion, markDeleted } from "./remove.ts";
+import type { SessionTransaction } from "./scope.ts";
 import { userStatement } from "./statement.ts";
-import { type SessionTransaction, type StagedStatement, Transactions } from "./transaction.ts";
+import { Transactions } from "./transaction.ts";
 
 /** Options of `get`, `getOne` and `getAll`. */
 export interface GetOptions<I = never> extends CallOptions {
@@ -512,7 +514,7 @@ export class Session {
   /** Lets a statement travel with the commit, after the changes; its result is there once the commit has succeeded. */
   stage(statement: string | Sql, params?: readonly unknown[]): StagedStatement {
     this.#transactions.use("stage");
-    return this.#transactions.stage(userStatement(statement, params, this.bind.dialect).statement);
+    return this.#transactions.extras.stage(userStatement(statement, params, this.bind.dialect).statement);
   }
   /**
    * Makes the commit depend on a condition, checked inside it after everything else is written: when it is not true the
@@ -521,7 +523,7 @@ export class Session {
   require(condition: Sql, message?: string): void {
     this.#transactions.use("require");
     if (!(condition instanceof Sql)) throw new ValidationError("require() needs a condition as sql`…`");
-    this.#transactions.require({
+    this.#transactions.extras.require({
       kind: "require",
       condition,
       message: message ?? `A required condition did not hold: ${preview(condition)}`,
@@ -548,7 +550,7 @@ export class Session {
         );
       }
     }
-    this.#transactions.verify(state);
+    this.#transactions.extras.verify(state);
   }
   /** Runs a function with autoflush off. */
   async noAutoflush<R>(fn: (session: this) => Promise<R> | R): Promise<R> {

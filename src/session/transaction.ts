@@ -16,17 +16,16 @@ import {
 } from "../errors.ts";
 import { ReadQueue } from "../execution/reads.ts";
 import { type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
-import { Result } from "../query/result.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
-import type { RequireStep } from "../sql/step.ts";
 import { type InstanceState, knownState } from "../state/instance_state.ts";
 import { Tracker } from "../state/tracker.ts";
 import { type Changes, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
-import { type Extras, makePlan, type Plan } from "../unit_of_work/plan.ts";
+import { makePlan, type Plan } from "../unit_of_work/plan.ts";
 import { applyResults } from "../unit_of_work/results.ts";
-import { verifiedRows } from "../unit_of_work/verify.ts";
+import { CommitExtras } from "./extras.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
 import {
   type BeginOptions,
   checkBeginOptions,
@@ -35,78 +34,8 @@ import {
   type SessionOptions,
 } from "./options.ts";
 
-/** A transaction, or a savepoint inside one, that `begin()` and `beginNested()` give. */
-export interface SessionTransaction {
-  /** The savepoint's name; null for the transaction itself. */
-  readonly name: string | null;
-  /** Whether it is a savepoint. */
-  readonly nested: boolean;
-  /** Whether it can still be committed or rolled back. */
-  readonly isActive: boolean;
-  /** Commits the transaction, or releases the savepoint and keeps what was done. */
-  commit(options?: CommitOptions): Promise<void>;
-  /** Rolls back to where it began, in the database and in memory, and ends it. */
-  rollback(): Promise<void>;
-  /** Rolls back unless it was committed. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** A statement that travels with the commit. */
-export interface StagedStatement {
-  /** What it gave; throws an `InvalidStateError` before the commit succeeded. */
-  readonly result: Result;
-}
-
-/** How far what travels with the commit had come. */
-interface Mark {
-  readonly staged: number;
-  readonly required: number;
-  readonly verified: ReadonlySet<InstanceState>;
-}
-
-interface Staged {
-  readonly statement: Statement;
-  result: ResultSet | null;
-}
-
-class Scope implements SessionTransaction {
-  readonly #transactions: Transactions;
-  readonly name: string | null;
-  readonly mark: Mark;
-
-  constructor(transactions: Transactions, name: string | null, mark: Mark) {
-    this.#transactions = transactions;
-    this.name = name;
-    this.mark = mark;
-  }
-
-  get nested(): boolean {
-    return this.name !== null;
-  }
-  get isActive(): boolean {
-    return this.#transactions.isActive(this);
-  }
-  commit(options?: CommitOptions): Promise<void> {
-    this.#requireActive("commit");
-    return this.nested ? this.#transactions.release(this) : this.#transactions.commit(options);
-  }
-  rollback(): Promise<void> {
-    this.#requireActive("rollback");
-    return this.#transactions.rollback(this.nested ? this : undefined);
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isActive) await this.rollback();
-  }
-
-  #requireActive(method: string): void {
-    if (!this.isActive) {
-      throw new InvalidStateError(`Cannot ${method}: this ${this.nested ? "savepoint" : "transaction"} has ended`);
-    }
-  }
-}
-
 /** The transactions of one session. */
-export class Transactions {
+export class Transactions implements ScopeOwner {
   readonly database: Database;
   readonly tracker: Tracker;
   readonly lifecycle: Lifecycle = new Lifecycle();
@@ -119,9 +48,8 @@ export class Transactions {
   #explicit = false;
   #savepoints: Scope[] = [];
   #savepointCount = 0;
-  #staged: Staged[] = [];
-  #required: RequireStep[] = [];
-  #verified: Set<InstanceState> = new Set();
+  /** What travels with the commit. */
+  readonly extras: CommitExtras = new CommitExtras();
   /** Whether the connection's transaction wrote something, so that what is read may be undone. */
   #wrote = false;
   /** Whether the server has ended the connection's transaction. */
@@ -165,12 +93,8 @@ export class Transactions {
 
   #autobegin(): void {
     if (this.#root !== null) return;
-    this.#root = new Scope(this, null, this.#mark());
+    this.#root = new Scope(this, null, this.extras.mark());
     this.tracker.begin();
-  }
-
-  #mark(): Mark {
-    return { staged: this.#staged.length, required: this.#required.length, verified: new Set(this.#verified) };
   }
 
   /** Runs a call that may overlap with its like but not with a commit or rollback: those wait for it. */
@@ -227,7 +151,7 @@ export class Transactions {
     }
     this.use("beginNested");
     return await this.#exclusive("use", "beginNested", async () => {
-      const scope = new Scope(this, name ?? `ledge_${++this.#savepointCount}`, this.#mark());
+      const scope = new Scope(this, name ?? `ledge_${++this.#savepointCount}`, this.extras.mark());
       if (this.#connection !== null) await this.#onConnection((connection) => connection.savepoint(scope.name!));
       this.tracker.begin();
       this.#savepoints.push(scope);
@@ -362,47 +286,15 @@ export class Transactions {
     }
   }
 
-  /** Lets a statement travel with the commit. */
-  stage(statement: Statement): StagedStatement {
-    const staged: Staged = { statement, result: null };
-    this.#staged.push(staged);
-    return {
-      get result(): Result {
-        if (staged.result !== null) return new Result(staged.result);
-        throw new InvalidStateError("A staged statement has a result once the commit has succeeded");
-      },
-    };
-  }
-
-  /** Lets a condition travel with the commit. */
-  require(step: RequireStep): void {
-    this.#required.push(step);
-  }
-
-  /** Lets a check of a row travel with the commit. */
-  verify(state: InstanceState): void {
-    this.#verified.add(state);
-  }
-
-  #extras(): Extras {
-    const { verifyReads } = this.#options;
-    const rows = verifyReads
-      ? [...this.tracker.identity]
-      : [...this.#verified].filter((state) => state.status === "persistent");
-    return {
-      verified: verifiedRows(rows, this.database.dialect, this.#compareAll, verifyReads === true),
-      staged: this.#staged.map(({ statement }) => statement),
-      required: this.#required,
-    };
-  }
-
   /** Commits: one atomic batch, or what is left to do on the connection. */
   async commit(options: CommitOptions = {}): Promise<void> {
     this.use("commit");
     await this.#exclusive("use", "commit", async () => {
       options.signal?.throwIfAborted();
       const { dialect } = this.database;
-      const plan = makePlan(dialect, collectChanges(this.tracker), this.#extras(), this.#compareAll);
+      const read = this.#options.verifyReads ? this.tracker.identity : null;
+      const extras = this.extras.collect(dialect, this.#compareAll, read);
+      const plan = makePlan(dialect, collectChanges(this.tracker), extras, this.#compareAll);
       this.#requireWritable(plan);
       if (plan.steps.length > 0 || this.#connection !== null) {
         const outcome = await this.#carryOut(plan, "commit", async () => {
@@ -410,7 +302,7 @@ export class Transactions {
           applyCommitted(this.tracker, dialect, plan, sent);
           return sent;
         });
-        outcome.staged.forEach((result, i) => this.#staged[i]!.result = result);
+        this.extras.settle(outcome.staged);
       }
       this.#end(() => this.tracker.release());
       if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
@@ -482,9 +374,7 @@ export class Transactions {
       const at = this.#savepoints.indexOf(scope);
       for (let i = this.#savepoints.length; i > at; i--) this.tracker.rollback();
       this.#savepoints.length = at;
-      this.#staged.length = scope.mark.staged;
-      this.#required.length = scope.mark.required;
-      this.#verified = new Set(scope.mark.verified);
+      this.extras.restore(scope.mark);
       this.#expireStale();
       this.lifecycle.become("open");
     });
@@ -518,9 +408,7 @@ export class Transactions {
     this.#explicit = false;
     this.#begin = {};
     this.#savepoints = [];
-    this.#staged = [];
-    this.#required = [];
-    this.#verified = new Set();
+    this.extras.clear();
     this.#wrote = false;
     this.#lost = false;
     this.#doubtful = [];

@@ -12,7 +12,8 @@ import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import type { InstanceState } from "../state/instance_state.ts";
 import type { Changes } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
-import { comparedColumns, type RowChange, RowChanges } from "./row_change.ts";
+import { comparedColumns, type RowChange } from "./row_change.ts";
+import { RowMaker } from "./row_maker.ts";
 
 /** A row that the commit rests on without writing it. */
 export interface VerifiedRow extends CheckedRow {
@@ -45,7 +46,7 @@ export interface Plan {
 
 /** Plans a flush. Throws a ValidationError before anything is sent when a value or an order is impossible. */
 export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, compareAll: boolean): Plan {
-  const maker = new RowChanges(dialect, changes, compareAll);
+  const maker = new RowMaker(dialect, changes, compareAll);
   const rows = maker.make();
   const written = new Set(rows.map((row) => row.state));
   const steps: PlannedStep[] = verifySteps(extras.verified.filter(({ state }) => !written.has(state)), compareAll);

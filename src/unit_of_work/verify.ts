@@ -25,7 +25,7 @@ export function requireVerifiable(state: InstanceState, compareAll: boolean): vo
 
 /** The rows as the plan takes them. With `skipExpired`, what is not known is left out; it was not read. */
 export function verifiedRows(
-  states: readonly InstanceState[],
+  states: Iterable<InstanceState>,
   dialect: Dialect,
   compareAll: boolean,
   skipExpired: boolean,
