@@ -81,7 +81,10 @@ function columnDefinition(column: ColumnInfo, table: TableInfo, dialect: Dialect
   return text;
 }
 
-/** The CREATE TABLE statement of a table, foreign keys included. */
+/**
+ * The statements that make a table where it is not there yet: with its foreign keys, and an index for each, without which
+ * every delete of a parent would read the whole table of its children.
+ */
 export function createTable(table: TableInfo, dialect: Dialect): readonly Statement[] {
   const names = (columns: readonly ColumnInfo[]) => columns.map((column) => dialect.quote(column.name)).join(", ");
   const lines = table.columns.map((column) => columnDefinition(column, table, dialect));
@@ -93,7 +96,18 @@ export function createTable(table: TableInfo, dialect: Dialect): readonly Statem
     const action = foreign.onDelete === null ? "" : ` ON DELETE ${foreign.onDelete.toUpperCase()}`;
     lines.push(`FOREIGN KEY (${names(foreign.columns)}) REFERENCES ${target}${action}`);
   }
-  return [{ sql: `CREATE TABLE ${tableName(table, dialect)} (\n  ${lines.join(",\n  ")}\n)`, params: [] }];
+  const name = tableName(table, dialect);
+  const indexes = table.foreignKeys.filter(({ columns }) => !isIndexed(table, columns)).map(({ columns }) => {
+    const index = dialect.quote(`${table.table}_${columns.map((column) => column.name).join("_")}_idx`);
+    return `CREATE INDEX IF NOT EXISTS ${index} ON ${name} (${names(columns)})`;
+  });
+  const create = `CREATE TABLE IF NOT EXISTS ${name} (\n  ${lines.join(",\n  ")}\n)`;
+  return [create, ...indexes].map((sql) => ({ sql, params: [] }));
+}
+
+/** Whether the primary key or a unique column serves as the index of a foreign key. */
+function isIndexed(table: TableInfo, columns: readonly ColumnInfo[]): boolean {
+  return columns.every((column, i) => table.key[i] === column) || columns.length === 1 && columns[0]!.unique;
 }
 
 /** The DROP TABLE statement of a table. */

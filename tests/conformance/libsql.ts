@@ -1,0 +1,146 @@
+/**
+ * The targets of libSQL: in this process (memory, file) and over the wire (HTTP, WebSocket).
+ *
+ * @module
+ */
+import { libsql, type LibsqlDatabase } from "../../adapters/libsql_local.ts";
+import { type Connection, createAll, type Database, type Statement } from "../../mod.ts";
+import { startHrana } from "../servers/hrana.ts";
+import { models, tables } from "./models.ts";
+import type { Counts, Expectations, Running, Target } from "./setup.ts";
+
+const expects: Expectations = {
+  batches: true,
+  interactive: true,
+  concurrent: true,
+  requests: {
+    newRow: 1,
+    graph: 1,
+    graphWithServerKeys: 1,
+    loadChangeSave: 2,
+    gets: 1,
+    include: 1,
+    guarded: 1,
+  },
+};
+
+/** Deletes in one transaction, in which foreign keys are checked at the end: the tables of a cycle cannot be ordered. */
+const EMPTY: readonly string[] = ["PRAGMA defer_foreign_keys = ON", ...tables.map((table) => `DELETE FROM ${table}`)];
+
+/** Counts the calls of the port: each is what would be one request. */
+function counting(db: Database): { db: Database; counts: Counts } {
+  const counts = {
+    requests: 0,
+    statements: 0,
+    reset(): void {
+      counts.requests = counts.statements = 0;
+    },
+  };
+  const count = (statements: number): void => {
+    counts.requests++;
+    counts.statements += statements;
+  };
+  const connection = (inner: Connection): Connection => ({
+    native: inner.native,
+    execute: (statement, options) => (count(1), inner.execute(statement, options)),
+    batch: (statements, options) => (count(statements.length), inner.batch(statements, options)),
+    savepoint: (name, options) => (count(0), inner.savepoint(name, options)),
+    release: (name, options) => (count(0), inner.release(name, options)),
+    rollbackTo: (name, options) => (count(0), inner.rollbackTo(name, options)),
+    commit: (last, options) => (count(last?.length ?? 0), inner.commit(last, options)),
+    rollback: (options) => (count(0), inner.rollback(options)),
+  });
+  return {
+    counts,
+    db: {
+      dialect: db.dialect,
+      capabilities: db.capabilities,
+      description: db.description,
+      execute: (statement, options) => (count(1), db.execute(statement, options)),
+      batch: (statements, options) => (count(statements.length), db.batch!(statements, options)),
+      connect: async (options) => connection(await db.connect(options)),
+      close: () => db.close(),
+    },
+  };
+}
+
+async function prepare(...clients: readonly LibsqlDatabase[]): Promise<void> {
+  await createAll(clients[0]!, models);
+  // A socket that is opened inside a test would look like a leak of it.
+  for (const client of clients) await client.execute({ sql: "SELECT 1", params: [] });
+}
+
+async function empty(db: Database): Promise<void> {
+  await db.batch!(EMPTY.map((sql): Statement => ({ sql, params: [] })));
+}
+
+/** One client, as two have not the same memory. */
+export const memory: Target = {
+  name: "libsql memory",
+  expects: { ...expects, concurrent: false },
+  async start(): Promise<Running> {
+    const client = libsql({ url: ":memory:" });
+    await prepare(client);
+    const { db, counts } = counting(client);
+    return {
+      db,
+      counts,
+      second: () => client,
+      reset: () => empty(client),
+      [Symbol.asyncDispose]: () => client.close(),
+    };
+  },
+};
+
+export const file: Target = {
+  name: "libsql file",
+  expects,
+  async start(): Promise<Running> {
+    const folder = await Deno.makeTempDir({ prefix: "conformance-" });
+    const [client, other] = [libsql({ url: `file:${folder}/a.db` }), libsql({ url: `file:${folder}/a.db` })];
+    await prepare(client, other);
+    const { db, counts } = counting(client);
+    return {
+      db,
+      counts,
+      second: () => other,
+      reset: () => empty(other),
+      async [Symbol.asyncDispose](): Promise<void> {
+        await client.close();
+        await other.close();
+        await Deno.remove(folder, { recursive: true });
+      },
+    };
+  },
+};
+
+function remote(name: string, transport: "url" | "wsUrl"): Target {
+  return {
+    name,
+    expects,
+    async start(): Promise<Running> {
+      const server = await startHrana({ busyTimeout: 0 });
+      const [db, other] = [libsql({ url: server[transport] }), libsql({ url: server[transport] })];
+      await prepare(db, other);
+      return {
+        db,
+        counts: server,
+        second: () => other,
+        reset(): Promise<void> {
+          server.db.query("BEGIN IMMEDIATE");
+          for (const sql of EMPTY) server.db.query(sql);
+          server.db.query("COMMIT");
+          return Promise.resolve();
+        },
+        async [Symbol.asyncDispose](): Promise<void> {
+          await db.close();
+          await other.close();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
+
+export const http: Target = remote("libsql http", "url");
+export const ws: Target = remote("libsql ws", "wsUrl");

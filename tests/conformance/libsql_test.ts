@@ -1,0 +1,4 @@
+import { file, http, memory, ws } from "./libsql.ts";
+import { conformance } from "./suite.ts";
+
+for (const target of [memory, file, http, ws]) conformance(target);

@@ -1,0 +1,179 @@
+/**
+ * What the conformance suite runs on. A target is one way to reach one database; the suites are written once and told
+ * which target to run on. An adapter that wants to pass the suite writes a `Target` and calls `conformance(target)`.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { type Database, Session, type SessionOptions } from "../../mod.ts";
+
+/** How many requests common work takes on a target. */
+export interface RequestCounts {
+  /** A commit of one new row. */
+  readonly newRow: number;
+  /** A commit of 100 authors and 1,000 books with keys made by the client. */
+  readonly graph: number;
+  /** The same with keys made by the server. */
+  readonly graphWithServerKeys: number;
+  /** Load 1,000 versioned rows, change 100, commit. */
+  readonly loadChangeSave: number;
+  /** 50 gets in one turn. */
+  readonly gets: number;
+  /** An author with books and their reviews. */
+  readonly include: number;
+  /** A commit that travels with a staged statement, a condition and a verified row. */
+  readonly guarded: number;
+}
+
+/** What a target is expected to be able to do; the suite fails where the adapter says otherwise. */
+export interface Expectations {
+  /** Whether a commit is one atomic batch. */
+  readonly batches: boolean;
+  /** Whether a session can open an interactive transaction. */
+  readonly interactive: boolean;
+  /** Whether another client can read and write while an interactive transaction is open. */
+  readonly concurrent: boolean;
+  readonly requests: RequestCounts;
+}
+
+/** Requests and statements since the last reset: counted at the server where there is one, else at the port. */
+export interface Counts {
+  readonly requests: number;
+  readonly statements: number;
+  reset(): void;
+}
+
+/** A running target. */
+export interface Running extends AsyncDisposable {
+  readonly db: Database;
+  /** Another client of the same data, where the database allows two; opened once, closed with the target. */
+  second(): Database;
+  readonly counts: Counts;
+  /** Empties every table. */
+  reset(): Promise<void>;
+}
+
+/** A way to reach a database. */
+export interface Target {
+  /** The name in the tests, such as "libsql http". */
+  readonly name: string;
+  readonly expects: Expectations;
+  /** Starts it and makes the tables of the suite's models. */
+  start(): Promise<Running>;
+}
+
+/** What a test is given: the running target, with its tables empty. */
+export class Place {
+  readonly target: Target;
+  readonly #running: Running;
+
+  constructor(target: Target, running: Running) {
+    this.target = target;
+    this.#running = running;
+  }
+
+  get db(): Database {
+    return this.#running.db;
+  }
+  get counts(): Counts {
+    return this.#running.counts;
+  }
+  /** A session of the database under test. */
+  session(options: Partial<SessionOptions> = {}): Session {
+    return new Session({ bind: this.#running.db, ...options });
+  }
+  /** A session of another client. */
+  other(options: Partial<SessionOptions> = {}): Session {
+    return new Session({ bind: this.#running.second(), ...options });
+  }
+  /** Saves instances, and what they reach, with a session of their own. */
+  async save(...instances: readonly object[]): Promise<void> {
+    await using session = this.other();
+    session.addAll(instances);
+    await session.commit();
+    session.expungeAll();
+  }
+  /** What the database holds: the values of a column of a table, in order. */
+  async column(table: string, column: string): Promise<unknown[]> {
+    const { dialect } = this.db;
+    const name = dialect.quote(column);
+    const sql = `SELECT ${name} FROM ${dialect.quote(table)} ORDER BY ${name}`;
+    return (await this.#running.second().execute({ sql, params: [] })).rows.map((row) => row[0]);
+  }
+  /** How many rows a table has. */
+  async rows(table: string): Promise<number> {
+    const sql = `SELECT count(*) FROM ${this.db.dialect.quote(table)}`;
+    return Number((await this.#running.second().execute({ sql, params: [] })).rows[0]![0]);
+  }
+  /** Runs a statement with another client. */
+  async run(sql: string, ...params: (string | number | null)[]): Promise<void> {
+    await this.#running.second().execute({ sql, params });
+  }
+  /** How many requests something takes. */
+  async requests(work: () => unknown): Promise<number> {
+    this.counts.reset();
+    await work();
+    return this.counts.requests;
+  }
+}
+
+const running = new Map<Target, Running>();
+
+/** Starts the target before the first test of this file and stops it after the last. */
+export function share(target: Target): void {
+  Deno.test.beforeAll(async () => {
+    running.set(target, await target.start());
+  });
+  Deno.test.afterAll(async () => {
+    await running.get(target)?.[Symbol.asyncDispose]();
+    running.delete(target);
+  });
+}
+
+/** What a test needs of a target. */
+export type Need = "interactive" | "concurrent" | "batches";
+
+/** Registers a test; where the target lacks what it needs, the reason stands in its name. */
+export function test(target: Target, name: string, body: (place: Place) => Promise<void>, ...needs: Need[]): void {
+  const missing = needs.filter((need) => !target.expects[need]);
+  const reason = missing.length === 0 ? "" : ` (skipped: the target is not ${missing.join(", ")})`;
+  Deno.test({
+    name: `[${target.name}] ${name}${reason}`,
+    ignore: missing.length > 0,
+    async fn() {
+      const started = running.get(target)!;
+      await started.reset();
+      await body(new Place(target, started));
+    },
+  });
+}
+
+// deno-lint-ignore no-explicit-any
+type ErrorClass<E> = abstract new (...args: any[]) => E;
+
+/** Asserts that a call is refused with this class and a message that holds these words, and reads as a message should. */
+export async function refused<E extends Error>(
+  work: () => unknown,
+  errorClass: ErrorClass<E>,
+  ...words: string[]
+): Promise<E> {
+  let error: unknown;
+  try {
+    await work();
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert(error !== undefined, `Expected a ${errorClass.name}, and nothing was thrown`);
+  assertInstanceOf(error, errorClass);
+  for (const word of words) assertStringIncludes(error.message, word);
+  assert(!/\[object |\.$|^[a-z ]*undefined/.test(error.message), `Not a message to show: ${error.message}`);
+  return error;
+}
+
+/** Asserts that nothing is sent while something runs. */
+export async function sendsNothing<T>(place: Place, work: () => T | Promise<T>): Promise<T> {
+  place.counts.reset();
+  const value = await work();
+  assertEquals(place.counts.requests, 0, "Nothing was to be sent");
+  return value;
+}
