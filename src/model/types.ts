@@ -171,8 +171,16 @@ type Filled<P, E> = NonNullable<P> extends readonly unknown[] ? E[] : null exten
  */
 export type Loaded<T, I> = I extends true ? T
   : [keyof I] extends [never] ? T
-  : I extends readonly (infer K)[] ? T & { [P in K & keyof T]-?: Filled<T[P], Target<T[P]>> }
-  : T & { [P in keyof I & keyof T]-?: Filled<T[P], Loaded<Target<T[P]>, I[P]>> };
+  : I extends readonly (infer K)[] ? Replaced<T, { [P in K & keyof T]-?: Filled<T[P], Target<T[P]>> }>
+  : Replaced<T, { [P in keyof I & keyof T]-?: Filled<T[P], Loaded<Target<T[P]>, I[P]>> }>;
+
+/**
+ * An instance with some properties of another type. Not `T & F`: of an intersection of two array types, iteration and
+ * methods like `map` see the members of the first only.
+ *
+ * @internal
+ */
+type Replaced<T, F> = { [P in keyof T as P extends keyof F ? never : P]: T[P] } & F;
 
 /** The names of the primary key's properties. */
 export type KeyNames<T> = KeyNamesOf<ColumnsOf<T>>;

@@ -50,7 +50,7 @@ export class Select<T extends Entity, R = T> {
     return this.with({ offset: requireCount("offset", count) });
   }
   /** Loads relations with the rows, in the same request where the database batches. */
-  include<const I extends Include<T>>(include: I): Select<T, R & Loaded<T, I>> {
+  include<const I extends Include<T>>(include: I): Select<T, Loaded<R, I>> {
     return this.with({ include: mergeIncludes(this.node.include, parseInclude(this.node.mapper, include)) });
   }
   /** Overwrites what loaded instances hold, pending changes included. */
@@ -98,7 +98,7 @@ export class Query<T extends Entity, R = T> extends Select<T, R> {
   }
 
   /** Loads relations with the rows, in the same request where the database batches. */
-  override include<const I extends Include<T>>(include: I): Query<T, R & Loaded<T, I>> {
+  override include<const I extends Include<T>>(include: I): Query<T, Loaded<R, I>> {
     return this.with({ include: mergeIncludes(this.node.include, parseInclude(this.node.mapper, include)) });
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { libsql, type LibsqlDatabase } from "../../adapters/libsql_local.ts";
+import { libsql } from "../../adapters/libsql_local.ts";
 import { type Connection, createAll, type Database, type Statement } from "../../mod.ts";
 import { startHrana } from "../servers/hrana.ts";
 import { models, tables } from "./models.ts";
@@ -64,12 +64,6 @@ function counting(db: Database): { db: Database; counts: Counts } {
   };
 }
 
-async function prepare(...clients: readonly LibsqlDatabase[]): Promise<void> {
-  await createAll(clients[0]!, models);
-  // A socket that is opened inside a test would look like a leak of it.
-  for (const client of clients) await client.execute({ sql: "SELECT 1", params: [] });
-}
-
 async function empty(db: Database): Promise<void> {
   await db.batch!(EMPTY.map((sql): Statement => ({ sql, params: [] })));
 }
@@ -80,7 +74,7 @@ export const memory: Target = {
   expects: { ...expects, concurrent: false },
   async start(): Promise<Running> {
     const client = libsql({ url: ":memory:" });
-    await prepare(client);
+    await createAll(client, models);
     const { db, counts } = counting(client);
     return {
       db,
@@ -98,7 +92,7 @@ export const file: Target = {
   async start(): Promise<Running> {
     const folder = await Deno.makeTempDir({ prefix: "conformance-" });
     const [client, other] = [libsql({ url: `file:${folder}/a.db` }), libsql({ url: `file:${folder}/a.db` })];
-    await prepare(client, other);
+    await createAll(client, models);
     const { db, counts } = counting(client);
     return {
       db,
@@ -120,10 +114,21 @@ function remote(name: string, transport: "url" | "wsUrl"): Target {
     expects,
     async start(): Promise<Running> {
       const server = await startHrana({ busyTimeout: 0 });
-      const [db, other] = [libsql({ url: server[transport] }), libsql({ url: server[transport] })];
-      await prepare(db, other);
+      const open = () => libsql({ url: server[transport] });
+      let [db, other] = [open(), open()];
+      await createAll(db, models);
+      /** Sockets belong to one test: what it leaves open is found. */
+      const release = async (): Promise<void> => {
+        await db.close();
+        await other.close();
+        while (server.sockets > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        [db, other] = [open(), open()];
+      };
+      await release();
       return {
-        db,
+        get db(): Database {
+          return db;
+        },
         counts: server,
         second: () => other,
         reset(): Promise<void> {
@@ -132,9 +137,9 @@ function remote(name: string, transport: "url" | "wsUrl"): Target {
           server.db.query("COMMIT");
           return Promise.resolve();
         },
+        release,
         async [Symbol.asyncDispose](): Promise<void> {
-          await db.close();
-          await other.close();
+          await release();
           await server.stop();
         },
       };

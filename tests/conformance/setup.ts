@@ -49,8 +49,10 @@ export interface Running extends AsyncDisposable {
   /** Another client of the same data, where the database allows two; opened once, closed with the target. */
   second(): Database;
   readonly counts: Counts;
-  /** Empties every table. */
+  /** Empties every table, before each test. */
   reset(): Promise<void>;
+  /** Closes what a test must not leave open, after each test. */
+  release?(): Promise<void>;
 }
 
 /** A way to reach a database. */
@@ -143,7 +145,11 @@ export function test(target: Target, name: string, body: (place: Place) => Promi
     async fn() {
       const started = running.get(target)!;
       await started.reset();
-      await body(new Place(target, started));
+      try {
+        await body(new Place(target, started));
+      } finally {
+        await started.release?.();
+      }
     },
   });
 }
