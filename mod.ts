@@ -111,6 +111,7 @@ export {
 } from "./src/session/inspect.ts";
 export { type RunOptions, type SessionFactory, sessionFactory } from "./src/session/factory.ts";
 export type { BeginOptions, CommitOptions, SessionMode, SessionOptions } from "./src/session/options.ts";
+export type { EventHandler, SessionEvents, SessionWarning } from "./src/session/events.ts";
 export type { StagedStatement } from "./src/session/extras.ts";
 export type { SessionTransaction } from "./src/session/scope.ts";
 export type { ObjectState } from "./src/state/instance_state.ts";

@@ -19,6 +19,7 @@ import { parseKey, showKey } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import { cascadeSave } from "../unit_of_work/relations.ts";
 import { requireVerifiable } from "../unit_of_work/verify.ts";
+import type { EventHandler, SessionEvents } from "./events.ts";
 import type { StagedStatement } from "./extras.ts";
 import { type Inspection, inspectState, tokenOfKey } from "./inspect.ts";
 import { mergeInstance } from "./merge.ts";
@@ -551,6 +552,14 @@ export class Session {
       }
     }
     this.#transactions.extras.verify(state);
+  }
+  /** Adds a handler of an event. */
+  on<N extends keyof SessionEvents>(name: N, handler: EventHandler<N>): void {
+    this.#transactions.events.on(name, handler);
+  }
+  /** Takes a handler away. */
+  off<N extends keyof SessionEvents>(name: N, handler: EventHandler<N>): void {
+    this.#transactions.events.off(name, handler);
   }
   /** Runs a function with autoflush off. */
   async noAutoflush<R>(fn: (session: this) => Promise<R> | R): Promise<R> {

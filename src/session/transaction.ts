@@ -23,6 +23,7 @@ import { Tracker } from "../state/tracker.ts";
 import { type Changes, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
 import { applyResults } from "../unit_of_work/results.ts";
+import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
@@ -39,6 +40,7 @@ export class Transactions implements ScopeOwner {
   readonly database: Database;
   readonly tracker: Tracker;
   readonly lifecycle: Lifecycle = new Lifecycle();
+  readonly events: Events = new Events();
   readonly reads: ReadQueue;
   readonly #options: SessionOptions;
   readonly #running: Set<Promise<unknown>> = new Set();
@@ -258,6 +260,14 @@ export class Transactions implements ScopeOwner {
       () => this.reads.exclusive(() => runOnConnection(connection, dialect, plan, options, false)),
     );
     applyResults(this.tracker, dialect, plan, outcome.made);
+    await this.#warn(outcome);
+  }
+
+  /** Says that rows were gone already. A handler that throws does not undo what was written. */
+  async #warn({ alreadyGone }: Outcome): Promise<void> {
+    if (alreadyGone === 0) return;
+    const message = `${alreadyGone} of the rows to delete were gone already; another transaction deleted them`;
+    await this.events.emit("warning", { message });
   }
 
   get #compareAll(): boolean {
@@ -289,36 +299,39 @@ export class Transactions implements ScopeOwner {
   /** Commits: one atomic batch, or what is left to do on the connection. */
   async commit(options: CommitOptions = {}): Promise<void> {
     this.use("commit");
-    await this.#exclusive("use", "commit", async () => {
+    const outcome = await this.#exclusive("use", "commit", async () => {
       options.signal?.throwIfAborted();
       const { dialect } = this.database;
       const read = this.#options.verifyReads ? this.tracker.identity : null;
       const extras = this.extras.collect(dialect, this.#compareAll, read);
       const plan = makePlan(dialect, collectChanges(this.tracker), extras, this.#compareAll);
       this.#requireWritable(plan);
+      let sent: Outcome | null = null;
       if (plan.steps.length > 0 || this.#connection !== null) {
-        const outcome = await this.#carryOut(plan, "commit", async () => {
-          const sent = await this.#send(plan, options);
-          applyCommitted(this.tracker, dialect, plan, sent);
-          return sent;
-        });
-        this.extras.settle(outcome.staged);
+        if (this.#commitConnects(plan)) await this.connect("This commit", options);
+        sent = await this.#carryOut(plan, "commit", () => this.#sendCommit(plan, options));
+        this.extras.settle(sent.staged);
       }
       this.#end(() => this.tracker.release());
       if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
+      return sent;
     });
+    if (outcome !== null) await this.#warn(outcome);
   }
 
-  async #send(plan: Plan, options: CommitOptions): Promise<Outcome> {
+  #commitConnects(plan: Plan): boolean {
+    if (this.#mode === "interactive") return true;
+    return (this.database.batch === undefined || plan.needsConversation) && !isSingle(plan, this.database);
+  }
+
+  async #sendCommit(plan: Plan, options: CommitOptions): Promise<Outcome> {
     const { database } = this;
-    const stepwise = database.batch === undefined || plan.needsConversation;
-    const connects = this.#mode === "interactive" || stepwise && !isSingle(plan, database);
-    if (this.#connection === null && connects) await this.connect("This commit", options);
-    if (this.#connection !== null) {
-      return await runOnConnection(this.#connection, database.dialect, plan, options, true);
-    }
     const { isolation, readOnly, deferrable } = this.#begin;
-    return await runBatch(database, plan, { ...options, isolation, readOnly, deferrable });
+    const outcome = this.#connection === null
+      ? await runBatch(database, plan, { ...options, isolation, readOnly, deferrable })
+      : await runOnConnection(this.#connection, database.dialect, plan, options, true);
+    applyCommitted(this.tracker, database.dialect, plan, outcome);
+    return outcome;
   }
 
   /** Runs what writes; on an error the session fails, or its commit's outcome is unknown. */
