@@ -299,9 +299,11 @@ function linkTable(owner: Mapper, target: Mapper, spec: RelationSpec, label: str
     serverDefault: null as Sql | null,
     generated: null as Sql | null,
   });
-  const from = through.from.map((name, i) => column(name, owner.key[i]!, i));
-  const to = through.to.map((name, i) => column(name, target.key[i]!, from.length + i));
-  const columns = [...from, ...to];
+  // In the order of their names, so that both sides of the relation see the same table.
+  const names = [...through.from, ...through.to].sort();
+  const from = through.from.map((name, i) => column(name, owner.key[i]!, names.indexOf(name)));
+  const to = through.to.map((name, i) => column(name, target.key[i]!, names.indexOf(name)));
+  const columns = [...from, ...to].sort((a, b) => a.index - b.index);
   return {
     model: label,
     table: through.table,

@@ -58,6 +58,7 @@ export class Transactions implements ScopeOwner {
   #lost = false;
   #stale: Set<object> = new Set();
   #flushing: Promise<void> | null = null;
+  #connecting: Promise<Connection> | null = null;
   /** What a commit of unknown outcome was about. */
   #doubtful: readonly InstanceState[] = [];
 
@@ -183,6 +184,11 @@ export class Transactions implements ScopeOwner {
   /** Opens the interactive transaction, with every savepoint that is open. Refused where it cannot be. */
   async connect(why: string, options: CallOptions = {}): Promise<Connection> {
     if (this.#connection !== null) return this.#connection;
+    this.#connecting ??= this.#open(why, options).finally(() => this.#connecting = null);
+    return await this.#connecting;
+  }
+
+  async #open(why: string, options: CallOptions): Promise<Connection> {
     const { database } = this;
     if (this.#mode === "batch") {
       throw new UnsupportedError(
@@ -487,5 +493,9 @@ function only(changes: Changes, objects: Iterable<object>): Changes {
     deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
     assignments: changes.assignments,
     links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
+    // A collection counts as written only with all of its members.
+    relations: changes.relations.filter(({ state, members }) =>
+      wanted.has(state) && members.every((member) => wanted.has(knownState(member)) || knownState(member)?.snapshot)
+    ),
   };
 }

@@ -120,6 +120,11 @@ export function show(state: InstanceState, property: string, value: unknown): vo
   Object.defineProperty(state.instance, property, { configurable: true, enumerable: true, writable: true, value });
 }
 
+/** What a property holds, undefined when it is hidden or not there. */
+export function peek(state: InstanceState, property: string): unknown {
+  return Object.getOwnPropertyDescriptor(state.instance, property)?.value;
+}
+
 /** Whether a property is hidden. */
 export function isHidden(state: InstanceState, property: string): boolean {
   return Object.getOwnPropertyDescriptor(state.instance, property)?.get !== undefined;

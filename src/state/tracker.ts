@@ -138,7 +138,11 @@ export class Tracker {
 
   /** Lets go of everything. */
   clear(): void {
-    for (const state of [...this.all()]) this.expunge(state);
+    // What was deleted and never committed is there still.
+    const deleted = this.#frames.flatMap((frame) => [...frame.before.keys()]).filter((state) =>
+      state.status === "deleted"
+    );
+    for (const state of new Set([...this.all(), ...deleted])) this.expunge(state);
     this.#frames.length = 0;
     this.identity.clear();
   }
@@ -202,11 +206,17 @@ export class Tracker {
       return;
     }
     for (const state of frame.before.keys()) {
-      if (state.status === "deleted") {
-        state.status = "detached";
-        state.owner = null;
-      }
+      if (state.status === "deleted") this.#letGo(state);
     }
+  }
+
+  /** A deleted instance whose row is gone for good: nothing is known of it any more, and adding it inserts it anew. */
+  #letGo(state: InstanceState): void {
+    state.status = "detached";
+    state.owner = null;
+    state.key = null;
+    state.snapshot = null;
+    state.relations = null;
   }
 
   /** Ends the innermost frame and puts everything back to how it was when the frame began. */
@@ -215,7 +225,8 @@ export class Tracker {
     const outermost = this.#frames.length === 0;
     for (const [state, before] of frame.before) this.#restoreBookkeeping(state, before);
     const added = new Set(outermost ? [] : frame.added);
-    for (const state of [...this.added, ...frame.added]) {
+    const restored = [...frame.before.keys()].filter((state) => state.status === "pending");
+    for (const state of [...this.added, ...frame.added, ...restored]) {
       if (!added.has(state)) {
         state.status = "transient";
         state.owner = null;

@@ -24,6 +24,14 @@ export interface ChangedInstance {
   readonly columns: readonly MappedColumn[];
 }
 
+/** What a relation held when the changes were collected. */
+export interface WrittenRelation {
+  readonly state: InstanceState;
+  readonly relation: MappedRelation;
+  readonly value: unknown;
+  readonly members: readonly object[];
+}
+
 /** What a flush has to write. */
 export interface Changes {
   readonly inserts: readonly InstanceState[];
@@ -32,6 +40,8 @@ export interface Changes {
   /** Foreign keys that relations give, by child. */
   readonly assignments: ReadonlyMap<InstanceState, ReadonlyMap<string, Assignment>>;
   readonly links: readonly LinkChange[];
+  /** The relations that are written with it. */
+  readonly relations: readonly WrittenRelation[];
 }
 
 /** Collects what a session has to write. O(instances × columns), as it must look at each. */
@@ -53,7 +63,27 @@ export function collectChanges(tracker: Tracker): Changes {
     refuseManaged(state, columns);
     if (columns.length > 0 || state.forced || relations.assignments.has(state)) updates.push({ state, columns });
   }
-  return { inserts: [...inserts], updates, deletes, assignments: relations.assignments, links: relations.links };
+  return {
+    inserts: [...inserts],
+    updates,
+    deletes,
+    assignments: relations.assignments,
+    links: relations.links,
+    relations: writtenRelations(tracker),
+  };
+}
+
+function writtenRelations(tracker: Tracker): WrittenRelation[] {
+  const written: WrittenRelation[] = [];
+  for (const state of tracker.all()) {
+    for (const relation of state.mapper.relations) {
+      if (!isRelationTouched(state, relation)) continue;
+      const value = state.instance[relation.name];
+      const members: object[] = Array.isArray(value) ? [...new Set(value)] : value === null ? [] : [value as object];
+      written.push({ state, relation, value, members });
+    }
+  }
+  return written;
 }
 
 /**

@@ -114,8 +114,10 @@ function firstBucket(waiting: Map<string, Bucket>): Bucket | null {
 
 /** What must be equal for two rows to share a statement. */
 function bucketId(row: RowChange): string {
-  const key = row.table.key.length === row.key.length ? "" : row.table.key.map((column) => column.name).join();
-  const base = `${row.kind} ${row.table.schema ?? ""}.${row.table.table} ${key}`;
+  const { table, kind } = row;
+  // Of link rows, some name both ends and some one: the columns of their key tell.
+  const key = table instanceof Mapper ? "" : JSON.stringify(table.key.map((column) => column.name));
+  const base = `${kind} ${table.schema ?? ""}.${table.table} ${key}`;
   if (row.kind === "update") return `${base} ${row.bump} ${row.before !== undefined} ${row.made !== null}`;
   if (row.kind === "delete") return `${base} ${row.checked}`;
   let missing = "";
@@ -207,11 +209,11 @@ function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowCha
 
 /** A row that is deleted goes after the rows that referred to it: those deleted too, and those that now refer elsewhere. */
 function beforeParents(row: RowChange, deleted: ByKey): void {
-  const snapshot = row.state?.snapshot;
+  const snapshot = row.old;
   for (const { columns, target } of row.table.foreignKeys) {
     const parents = deleted.get(target);
     if (parents === undefined) continue;
-    const cells = row.state === null
+    const cells = row.old === null
       ? columns.map((column) => row.table.key.includes(column) ? row.key[row.table.key.indexOf(column)] : undefined)
       : columns.map((column) => snapshot![column.index] === UNKNOWN ? null : snapshot![column.index]);
     const token = keyToken(cells);
@@ -228,7 +230,7 @@ function connectUnique(rows: readonly RowChange[]): void {
     if (!(row.table instanceof Mapper) || row.state === null) continue;
     for (const column of row.table.unique) {
       const cell = row.cells[column.index];
-      const before = row.state.snapshot?.[column.index];
+      const before = row.old?.[column.index];
       const held = before === undefined || before === null || before === UNKNOWN ? null : keyToken([before]);
       if (row.kind !== "insert" && held !== null && (row.kind === "delete" || cell !== undefined)) {
         freeing.push([column, held, row]);
@@ -318,7 +320,7 @@ function breakCycle(blocked: Set<RowChange>): RowChange[] {
 /** The second half of a broken cycle: an update of the foreign key alone, which counts no version. */
 function fixUp(row: RowChange, key: RowChange["key"], cells: RowChange["cells"]): RowChange {
   const base = { kind: "update", table: row.table, state: null, bump: false, checked: true } as const;
-  return { ...base, key, cells, after: null, sets: [], returning: [], made: null, blockers: 0, next: null };
+  return { ...base, key, cells, old: null, after: null, sets: [], returning: [], made: null, blockers: 0, next: null };
 }
 
 interface Edge {

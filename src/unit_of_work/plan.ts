@@ -10,7 +10,7 @@ import type { Statement } from "../sql/statement.ts";
 import type { Cell, CheckedRow, RequireStep, Step, UpdateRow } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import type { InstanceState } from "../state/instance_state.ts";
-import type { Changes } from "./changes.ts";
+import type { Changes, WrittenRelation } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
 import { comparedColumns, type RowChange } from "./row_change.ts";
 import { RowMaker } from "./row_maker.ts";
@@ -40,6 +40,8 @@ export interface Plan {
   readonly steps: readonly PlannedStep[];
   /** Instances whose deletion became an update of the same key. */
   readonly replaced: ReadonlyMap<InstanceState, RowChange>;
+  /** The relations that are written with it. */
+  readonly relations: readonly WrittenRelation[];
   /** Whether a later statement needs a key that the dialect cannot carry inside the batch. */
   readonly needsConversation: boolean;
 }
@@ -54,7 +56,12 @@ export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, com
   for (const group of orderRows(rows)) steps.push(toStep(group, inserted));
   for (const statement of extras.staged) steps.push({ step: { kind: "staged", statement }, rows: [], states: [] });
   for (const step of extras.required) steps.push({ step, rows: [], states: [] });
-  return { steps, replaced: maker.replaced, needsConversation: needsConversation(dialect, steps) };
+  return {
+    steps,
+    replaced: maker.replaced,
+    relations: changes.relations,
+    needsConversation: needsConversation(dialect, steps),
+  };
 }
 
 function verifySteps(rows: readonly VerifiedRow[], compareAll: boolean): PlannedStep[] {

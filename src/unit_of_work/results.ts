@@ -9,11 +9,11 @@ import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
-import { type InstanceState, knownState, type RelationSnapshot, sameMembers, show } from "../state/instance_state.ts";
+import { type InstanceState, knownState, peek, type RelationSnapshot, show } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
 import { type Token, tokenOf } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
-import { childRelations } from "./changes.ts";
+import { childRelations, type WrittenRelation } from "./changes.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
 import { isKeyRef, type RowChange } from "./row_change.ts";
 
@@ -67,27 +67,41 @@ function cellsToken(cells: readonly SqlValue[]): string {
   return JSON.stringify(cells.map((cell) => cell instanceof Uint8Array ? keyToken([cell]) : String(cell)));
 }
 
-/** Brings the instances of a plan that was carried out up to date. O(rows × columns). */
+/**
+ * Brings the instances of a plan that was carried out up to date. What the caller changed while it was under way stays a
+ * change. O(rows × columns).
+ */
 export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, made: MadeValues): void {
   const gone: InstanceState[] = [...plan.replaced.keys()];
   const inserted = new Set<InstanceState>();
+  const left: Departure[] = [];
+  const moved: RowChange[] = [];
   for (const { step, rows } of plan.steps) {
     const returning = step.kind === "insert" || step.kind === "update" ? step.returning as readonly MappedColumn[] : [];
     for (const row of rows) {
-      if (row.state === null) continue;
-      if (row.state.snapshot === null) inserted.add(row.state);
-      if (row.kind === "delete") gone.push(row.state);
+      const { state } = row;
+      if (state === null) continue;
+      if (state.snapshot === null) inserted.add(state);
+      else if (row.kind === "update" && setsForeignKey(row)) {
+        left.push({ state, snapshot: state.snapshot });
+        moved.push(row);
+      }
+      if (row.kind === "delete") gone.push(state);
       else applyWritten(tracker, dialect, row, returning, made.get(row));
     }
   }
-  for (const state of gone) applyDeleted(tracker, state);
-  // After every key is known: what relations hold is what is now in the database.
-  for (const state of tracker.identity) {
-    for (const relation of state.mapper.relations) {
-      if (relation.kind === "belongsTo") settleParent(tracker, state, relation);
-      else settleMembers(tracker, state, relation, inserted.has(state));
-    }
+  for (const state of gone) {
+    left.push({ state, snapshot: state.snapshot! });
+    applyDeleted(tracker, state);
   }
+  // After every key is known: what relations held is what is now in the database.
+  leaveCollections(tracker, left);
+  for (const written of plan.relations) settleRelation(tracker, written, inserted);
+  for (const row of moved) followForeignKeys(tracker, row, plan.relations);
+}
+
+function setsForeignKey({ state, cells }: RowChange): boolean {
+  return state!.mapper.foreignKeys.some(({ columns }) => columns.some((column) => cells[column.index] !== undefined));
 }
 
 function applyWritten(
@@ -102,18 +116,23 @@ function applyWritten(
   const codecs = mapper.codecs(dialect);
   tracker.touch(state);
   const snapshot: Token[] = [...row.after!];
-  const set = (column: MappedColumn, cell: Cell): void => {
+  const set = (column: MappedColumn, cell: Cell, untouched: boolean): void => {
     const raw = isKeyRef(cell) ? cell.value! : cell as SqlValue;
     const value = decode(codecs[column.index]!, raw);
-    show(state, column.property, value);
+    if (untouched) show(state, column.property, value);
     snapshot[column.index] = column.kind === "json" && value !== null ? raw as string : tokenOf(column.kind, value);
   };
-  for (const { column, cell } of row.sets) set(column, cell);
-  if (row.made !== null) set(mapper.key[0]!, row.made);
+  for (const { column, cell, was } of row.sets) set(column, cell, peek(state, column.property) === was);
+  if (row.made !== null) set(mapper.key[0]!, row.made, true);
   returning.forEach((column, i) => {
-    if (row.returning.includes(column)) set(column, values![i]!);
+    if (!row.returning.includes(column)) return;
+    const expression = row.cells[column.index];
+    const given = state.expressions?.get(column.property);
+    const untouched = given === undefined
+      ? column.generated !== null || peek(state, column.property) === undefined
+      : given === expression;
+    set(column, values![i]!, untouched);
   });
-  state.expressions = null;
   state.forced = false;
   state.snapshot = snapshot;
   if (state.status !== "persistent") {
@@ -131,91 +150,119 @@ function decode(codec: Codec, value: SqlValue): unknown {
 function applyDeleted(tracker: Tracker, state: InstanceState): void {
   tracker.touch(state);
   tracker.removed.delete(state);
-  leaveCollections(tracker, state);
   tracker.identity.delete(state);
   state.status = "deleted";
 }
 
-/** Takes a deleted instance out of the loaded collections that hold it. */
-function leaveCollections(tracker: Tracker, state: InstanceState): void {
-  for (const { local, target, kind } of state.mapper.relations) {
-    if (kind !== "belongsTo") continue;
+/** An instance whose foreign keys no longer refer to what they did. */
+interface Departure {
+  readonly state: InstanceState;
+  /** What its row held before. */
+  readonly snapshot: readonly Token[];
+}
+
+/** Takes instances out of the loaded collections of their former parents. One pass over each such collection. */
+function leaveCollections(tracker: Tracker, departures: readonly Departure[]): void {
+  const leaving = new Map<InstanceState, Map<MappedRelation, Set<object>>>();
+  for (const { state, snapshot } of departures) {
+    for (const { local, target, kind } of state.mapper.relations) {
+      if (kind !== "belongsTo") continue;
+      const key = keyToken(local.map((column) => snapshot[column.index]));
+      const parent = key === null ? undefined : tracker.identity.get(target, key);
+      if (parent === undefined || parent.relations === null) continue;
+      for (const relation of childRelations(target)) {
+        if (
+          relation.target !== state.mapper || !parent.relations.has(relation.name) ||
+          !sameColumns(relation.remote, local)
+        ) continue;
+        if (state.status === "persistent" && keyToken(local.map((column) => state.snapshot![column.index])) === key) {
+          continue;
+        }
+        let relations = leaving.get(parent);
+        if (relations === undefined) leaving.set(parent, relations = new Map());
+        if (!relations.has(relation)) relations.set(relation, new Set());
+        relations.get(relation)!.add(state.instance);
+      }
+    }
+  }
+  for (const [parent, relations] of leaving) {
+    for (const [relation, members] of relations) without(tracker, parent, relation, members);
+  }
+}
+
+function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
+  return a.length === b.length && a.every((column, i) => column === b[i]);
+}
+
+/** Takes members out of a loaded relation: out of its property and out of what counts as loaded. */
+function without(tracker: Tracker, state: InstanceState, { name }: MappedRelation, gone: ReadonlySet<object>): void {
+  const loaded = state.relations!.get(name)!;
+  const value = state.instance[name];
+  if (Array.isArray(value)) {
+    const rest = value.filter((member) => !gone.has(member));
+    if (rest.length < value.length) value.splice(0, value.length, ...rest);
+  } else if (gone.has(value as object)) state.instance[name] = null;
+  const members = loaded.members.filter((member) => !gone.has(member));
+  const kept = Array.isArray(loaded.value) || !gone.has(loaded.value as object) ? loaded.value : null;
+  if (members.length < loaded.members.length) remember(tracker, state, name, { value: kept, members });
+}
+
+/** Takes what a relation held when the flush was planned as what is in the database, where that is known to be all of it. */
+function settleRelation(
+  tracker: Tracker,
+  { state, relation, value, members }: WrittenRelation,
+  inserted: ReadonlySet<InstanceState>,
+): void {
+  const { name } = relation;
+  // A collection that was never loaded only adds: whether it is complete stays unknown.
+  const complete = relation.kind === "belongsTo" || state.relations?.has(name) === true || inserted.has(state);
+  if (state.status !== "persistent" || !complete) return;
+  const there = members.filter((member) => knownState(member)?.status === "persistent");
+  remember(tracker, state, name, { value: Array.isArray(value) ? value : there[0] ?? null, members: there });
+  if (there.length < members.length) {
+    without(
+      tracker,
+      state,
+      relation,
+      new Set(members.filter((member) => !there.includes(member))),
+    );
+  }
+}
+
+/** Lets belongsTo properties follow foreign keys that were changed by themselves. */
+function followForeignKeys(
+  tracker: Tracker,
+  { state: given, cells }: RowChange,
+  written: readonly WrittenRelation[],
+): void {
+  const state = given!;
+  for (const relation of state.mapper.relations) {
+    const { name, local, target, kind } = relation;
+    const loaded = state.relations?.get(name);
+    if (kind !== "belongsTo" || loaded === undefined || !local.some((column) => cells[column.index] !== undefined)) {
+      continue;
+    }
+    if (
+      state.instance[name] !== loaded.value || written.some((one) => one.state === state && one.relation === relation)
+    ) continue;
     const key = keyToken(local.map((column) => state.snapshot![column.index]));
     const parent = key === null ? undefined : tracker.identity.get(target, key);
-    if (parent === undefined) continue;
-    for (const relation of childRelations(target)) {
-      const loaded = parent.relations?.get(relation.name);
-      if (relation.target !== state.mapper || loaded === undefined || !loaded.members.includes(state.instance)) {
-        continue;
-      }
-      const value = parent.instance[relation.name];
-      if (Array.isArray(value)) {
-        const at = value.indexOf(state.instance);
-        if (at >= 0) value.splice(at, 1);
-      } else if (value === state.instance) parent.instance[relation.name] = null;
-      remember(tracker, parent, relation);
+    tracker.touch(state);
+    if (parent === undefined && key !== null) {
+      // Which instance it refers to now is not known until it is loaded.
+      delete state.instance[name];
+      const relations = new Map(state.relations);
+      relations.delete(name);
+      state.relations = relations;
+      continue;
     }
+    const value = parent?.instance ?? null;
+    state.instance[name] = value;
+    remember(tracker, state, name, { value, members: value === null ? [] : [value] });
   }
 }
 
-/** Makes what a belongsTo property holds agree with the foreign key that is now in the database. */
-function settleParent(tracker: Tracker, state: InstanceState, relation: MappedRelation): void {
-  const { name, local, target } = relation;
-  const value = state.instance[name];
-  if (value === undefined) return;
-  const key = keyToken(local.map((column) => state.snapshot![column.index]));
-  const held = value === null ? null : knownState(value)?.key ?? null;
-  if (held === key) {
-    if (state.relations?.get(name)?.value !== value) remember(tracker, state, relation);
-    return;
-  }
-  // The foreign key was changed by itself: the instance it refers to, if it is loaded, else nothing is known of it.
-  const parent = key === null ? undefined : tracker.identity.get(target, key);
-  if (parent === undefined && key !== null) {
-    forget(tracker, state, relation);
-    return;
-  }
-  state.instance[name] = parent?.instance ?? null;
-  remember(tracker, state, relation);
-}
-
-/** Takes what a collection holds as what is in the database, where that is known to be all of it. */
-function settleMembers(tracker: Tracker, state: InstanceState, relation: MappedRelation, isNew: boolean): void {
-  const value = state.instance[relation.name];
-  const loaded = state.relations?.get(relation.name);
-  // A collection that was never loaded only adds: whether it is complete stays unknown.
-  if (value === undefined || loaded === undefined && !isNew) return;
-  const stays = (member: object): boolean => {
-    const child = knownState(member);
-    if (child === undefined || child.status !== "persistent") return false;
-    return relation.link !== null ||
-      keyToken(relation.remote.map((column) => child.snapshot![column.index])) === state.key;
-  };
-  if (Array.isArray(value)) {
-    const moved = value.filter((member) => !stays(member));
-    for (const member of moved) value.splice(value.indexOf(member), 1);
-    if (loaded === undefined || loaded.value !== value || !sameMembers(value, loaded.members)) {
-      remember(tracker, state, relation);
-    }
-  } else {
-    if (value !== null && !stays(value)) state.instance[relation.name] = null;
-    if (loaded?.value !== state.instance[relation.name]) remember(tracker, state, relation);
-  }
-}
-
-/** Takes a relation as loaded with what its property holds. */
-export function remember(tracker: Tracker, state: InstanceState, { name }: MappedRelation): void {
+function remember(tracker: Tracker, state: InstanceState, name: string, snapshot: RelationSnapshot): void {
   tracker.touch(state);
-  const value = state.instance[name];
-  const members: object[] = Array.isArray(value) ? [...value] : value === null ? [] : [value as object];
-  const snapshot: RelationSnapshot = { value, members };
   state.relations = new Map(state.relations ?? []).set(name, snapshot);
-}
-
-function forget(tracker: Tracker, state: InstanceState, { name }: MappedRelation): void {
-  tracker.touch(state);
-  delete state.instance[name];
-  const relations = new Map(state.relations ?? []);
-  relations.delete(name);
-  state.relations = relations;
 }

@@ -20,6 +20,14 @@ export interface Dependency {
   readonly foreignKey: readonly ColumnInfo[] | null;
 }
 
+/** A value that an instance gets when its row is written. */
+export interface Setting {
+  readonly column: MappedColumn;
+  readonly cell: Cell;
+  /** What the property held then: another value by now is a newer change, which stays. */
+  readonly was: unknown;
+}
+
 /** A row to write. */
 export interface RowChange {
   readonly kind: "insert" | "update" | "delete";
@@ -40,8 +48,10 @@ export interface RowChange {
   readonly checked: boolean;
   /** The snapshot when it is written; UNKNOWN where the server has yet to say. */
   readonly after: Token[] | null;
-  /** Values that the instance gets when it is written, by column. */
-  readonly sets: readonly { readonly column: MappedColumn; readonly cell: Cell }[];
+  /** What the row holds before: of an update or delete. */
+  readonly old: readonly Token[] | null;
+  /** Values that the instance gets when it is written, with what it held when that was planned. */
+  readonly sets: readonly Setting[];
   /** The columns that the server makes and the instance needs. */
   readonly returning: readonly MappedColumn[];
   /** The key that the server makes; others refer to it. */

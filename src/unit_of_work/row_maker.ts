@@ -10,13 +10,13 @@ import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { Sql } from "../sql/tag.ts";
-import type { InstanceState } from "../state/instance_state.ts";
+import { type InstanceState, peek } from "../state/instance_state.ts";
 import { instanceKey, type KeyToken, keyToken } from "../state/key.ts";
 import { type Token, tokenOf, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import type { ChangedInstance, Changes } from "./changes.ts";
 
-import { comparedColumns, isKeyRef, type RowChange } from "./row_change.ts";
+import { comparedColumns, isKeyRef, type RowChange, type Setting } from "./row_change.ts";
 
 /** Makes the row changes of a flush. */
 export class RowMaker {
@@ -90,7 +90,10 @@ export class RowMaker {
     const { mapper, instance } = state;
     const cells: Cell[] = new Array(mapper.columns.length);
     const after: Token[] = new Array(mapper.columns.length);
-    const sets: { column: MappedColumn; cell: Cell }[] = [];
+    const sets: Setting[] = [];
+    const give = (column: MappedColumn, cell: Cell): void => {
+      sets.push({ column, cell, was: peek(state, column.property) });
+    };
     const returning: MappedColumn[] = [];
     const parents = this.#parents(state);
     const made = this.#refs.get(state) ?? null;
@@ -112,7 +115,7 @@ export class RowMaker {
       const given = parents?.get(column);
       if (given !== undefined) {
         cells[index] = this.#checked(column, given, state);
-        sets.push({ column, cell: given });
+        give(column, given);
         after[index] = tokenOfCell(given, column, codecs[index]!);
         continue;
       }
@@ -126,12 +129,12 @@ export class RowMaker {
         value = column.makeDefault !== null ? column.makeDefault() : column.version ? 1 : null;
         if (value === null && !column.nullable) refuseMissing(column, state);
         cells[index] = this.#encode(column, value, codecs[index]!, state);
-        sets.push({ column, cell: cells[index] });
+        give(column, cells[index]);
       } else cells[index] = this.#encode(column, value, codecs[index]!, state);
       after[index] = afterToken(column, value, cells[index]);
     }
     const base = { kind: "insert", table: mapper, state, key: [], cells, bump: false, checked: false } as const;
-    return { ...base, after, sets, returning, made, blockers: 0, next: null };
+    return { ...base, old: null, after, sets, returning, made, blockers: 0, next: null };
   }
 
   /** A row that is deleted and added again: an update of every column, guarded by the deleted version. */
@@ -152,12 +155,13 @@ export class RowMaker {
     if (mapper.version !== null) {
       const next = (version as number) + 1;
       after[mapper.version.index] = next;
-      sets.push({ column: mapper.version, cell: next });
+      sets.push({ column: mapper.version, cell: next, was: peek(state, mapper.version.property) });
     }
     const key = this.#keyOf(old);
     const update: RowChange = {
       ...row,
       kind: "update",
+      old: old.snapshot,
       key,
       version,
       bump: mapper.version !== null,
@@ -175,7 +179,10 @@ export class RowMaker {
     const codecs = mapper.codecs(this.#dialect);
     const cells: Cell[] = new Array(mapper.columns.length);
     const after: Token[] = [...state.snapshot!];
-    const sets: { column: MappedColumn; cell: Cell }[] = [];
+    const sets: Setting[] = [];
+    const give = (column: MappedColumn, cell: Cell): void => {
+      sets.push({ column, cell, was: peek(state, column.property) });
+    };
     const returning: MappedColumn[] = [];
     const parents = this.#parents(state);
     let changed = state.forced;
@@ -202,13 +209,13 @@ export class RowMaker {
     for (const [column, cell] of parents ?? []) {
       const token = tokenOfCell(cell, column, codecs[column.index]!);
       if (token !== UNKNOWN && token === state.snapshot![column.index]) {
-        if (instance[column.property] !== token) sets.push({ column, cell });
+        if (instance[column.property] !== token) give(column, cell);
         continue;
       }
       changed = true;
       cells[column.index] = this.#checked(column, cell, state);
       after[column.index] = token;
-      sets.push({ column, cell });
+      give(column, cell);
     }
     if (!changed) return null;
     for (const column of mapper.columns) {
@@ -216,7 +223,7 @@ export class RowMaker {
         const value = column.onUpdate();
         const cell = this.#encode(column, value, codecs[column.index]!, state);
         cells[column.index] = cell;
-        sets.push({ column, cell });
+        give(column, cell);
         after[column.index] = afterToken(column, value, cell);
       }
       if (column.generated !== null) {
@@ -228,7 +235,7 @@ export class RowMaker {
     if (mapper.version !== null) {
       const next = (version as number) + 1;
       after[mapper.version.index] = next;
-      sets.push({ column: mapper.version, cell: next });
+      give(mapper.version, next);
     }
     const row: RowChange = {
       kind: "update",
@@ -239,6 +246,7 @@ export class RowMaker {
       version,
       bump: mapper.version !== null,
       checked: true,
+      old: state.snapshot,
       after,
       sets,
       returning,
@@ -262,6 +270,7 @@ export class RowMaker {
       version,
       bump: false,
       checked: version !== undefined || this.#compareAll,
+      old: state.snapshot,
       after: null,
       sets: [],
       returning: [],
@@ -402,7 +411,7 @@ export class RowMaker {
 
 function linkRow(table: TableInfo, kind: "insert" | "delete"): RowChange {
   const base = { kind, table, state: null, key: [], cells: [], bump: false, checked: false, after: null };
-  return { ...base, sets: [], returning: [], made: null, blockers: 0, next: null };
+  return { ...base, old: null, sets: [], returning: [], made: null, blockers: 0, next: null };
 }
 
 function name(column: ColumnInfo): string {
