@@ -6,6 +6,7 @@
  */
 import type { CallOptions, Connection, Database, IsolationLevel } from "../database.ts";
 import { DatabaseError, TimeoutError } from "../errors.ts";
+import { checkCallOptions } from "./call_options.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 
 /** What a read asks for. */
@@ -58,6 +59,7 @@ export class ReadQueue {
 
   /** Asks for rows; the answer holds one result set a statement. Sent at the end of the turn. */
   read(request: ReadRequest, options: CallOptions = {}): Promise<readonly ResultSet[]> {
+    checkCallOptions(options);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     const { promise, resolve, reject } = deferred<readonly ResultSet[]>();
     const job: Job = {
@@ -198,7 +200,7 @@ function detachOn(job: Job, { signal, timeout }: CallOptions): () => void {
   };
   const onAbort = (): void => detach(signal!.reason);
   signal?.addEventListener("abort", onAbort);
-  const timer = timeout === undefined
+  const timer = timeout === undefined || timeout === Infinity
     ? undefined
     : setTimeout(() => detach(new TimeoutError(`The read was not answered within ${timeout} ms`)), timeout);
   return () => {

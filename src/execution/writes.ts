@@ -23,16 +23,26 @@ export interface Outcome {
   readonly alreadyGone: number;
 }
 
+/** A plan with its statements; none where each step can only be compiled when the keys before it are known. */
+export interface CompiledPlan {
+  readonly plan: Plan;
+  readonly compiled: readonly CompiledStatement[];
+}
+
+/** Compiles a plan; what cannot be written is refused here, before anything is sent. */
+export function compilePlan(plan: Plan, dialect: Dialect): CompiledPlan {
+  return { plan, compiled: plan.needsConversation ? [] : dialect.compile(plan.steps.map(({ step }) => step)) };
+}
+
 /**
  * Carries out a plan in one atomic batch: one request. A plan of a single statement needs no transaction around it and
  * goes alone.
  */
 export async function runBatch(
   database: Database,
-  plan: Plan,
+  { plan, compiled }: CompiledPlan,
   options: CallOptions & TransactionOptions,
 ): Promise<Outcome> {
-  const compiled = database.dialect.compile(plan.steps.map(({ step }) => step));
   const statements = compiled.map(({ statement }) => statement);
   const { signal, timeout } = options;
   const single = statements.length === 1 && options.isolation === undefined && compiled[0]!.expectRows === undefined;
@@ -53,12 +63,11 @@ export async function runBatch(
 export async function runOnConnection(
   connection: Connection,
   dialect: Dialect,
-  plan: Plan,
+  { plan, compiled }: CompiledPlan,
   options: CallOptions,
   commit: boolean,
 ): Promise<Outcome> {
   if (plan.needsConversation) return await runStepwise(connection, dialect, plan, options, commit);
-  const compiled = dialect.compile(plan.steps.map(({ step }) => step));
   const statements = compiled.map(({ statement }) => statement);
   const checked = compiled.some(({ expectRows }) => expectRows !== undefined);
   try {
@@ -103,15 +112,8 @@ async function runStepwise(
 ): Promise<Outcome> {
   const outcomes: Outcome[] = [];
   for (const planned of plan.steps) {
-    outcomes.push(
-      await runOnConnection(
-        connection,
-        dialect,
-        { ...plan, steps: [planned], needsConversation: false },
-        options,
-        false,
-      ),
-    );
+    const step = compilePlan({ ...plan, steps: [planned], needsConversation: false }, dialect);
+    outcomes.push(await runOnConnection(connection, dialect, step, options, false));
   }
   if (commit) await connection.commit([], options);
   return {

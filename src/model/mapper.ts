@@ -70,11 +70,12 @@ export class Mapper implements TableInfo {
   readonly version: MappedColumn | null;
   /** Columns that the database alone computes. */
   readonly generated: readonly MappedColumn[];
-  /** Columns whose values are objects that can change in place. */
+  /** Columns whose values are unique, the key aside. */
   readonly unique: readonly MappedColumn[];
   #relations: readonly MappedRelation[] | null = null;
   #byName: Map<string, MappedRelation> | null = null;
   #foreignKeys: readonly ForeignKeyInfo[] | null = null;
+  #flushed: readonly MappedColumn[] | null = null;
   readonly #codecs: Map<Dialect, readonly Codec[]> = new Map();
 
   constructor(model: ModelStatics) {
@@ -131,6 +132,14 @@ export class Mapper implements TableInfo {
       .filter((relation) => relation.kind === "belongsTo")
       .map(({ local, target, onDelete }) => ({ columns: local, target, onDelete }));
     return this.#foreignKeys;
+  }
+
+  /** The columns that a flush may set on an instance that holds a value there: foreign keys and the version. */
+  get flushed(): readonly MappedColumn[] {
+    this.#flushed ??= this.columns.filter((column) =>
+      column.version || this.foreignKeys.some(({ columns }) => columns.includes(column))
+    );
+    return this.#flushed;
   }
 
   /** The codecs of the columns, by column index. */

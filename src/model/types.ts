@@ -150,7 +150,15 @@ export type Include<T> =
  *
  * @internal
  */
-type Filled<P, E> = NonNullable<P> extends readonly unknown[] ? E[] : null extends P ? E | null : E;
+type Filled<P, E> = NonNullable<P> extends readonly (infer B)[] ? Collection<E, B> : null extends P ? E | null : E;
+
+/**
+ * A loaded collection: its members are known to be loaded further, and others can be put into it all the same.
+ *
+ * @internal
+ */
+type Collection<E, B> = [B] extends [E] ? E[]
+  : E[] & { push(...members: B[]): number; unshift(...members: B[]): number };
 
 /**
  * An instance whose included relations are known to be loaded.

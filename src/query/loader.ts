@@ -47,7 +47,8 @@ interface Loading {
 /** The gets of one model in one turn. */
 interface Gathering {
   readonly keys: Map<KeyToken, readonly SqlValue[]>;
-  readonly rows: Promise<readonly ResultSet[]>;
+  /** The keys that have a row; its instance is in the identity map. */
+  readonly found: Promise<ReadonlySet<KeyToken>>;
 }
 
 /** Loads instances into a session's identity map. */
@@ -99,13 +100,7 @@ export class Loader {
       const known = tracker.identity.get(mapper, token);
       return known === undefined || options.populateExisting === true || isExpired(known);
     });
-    const found = new Set<KeyToken>();
-    if (missing.length > 0) {
-      const rows = this.#gather(mapper, missing, options);
-      for (const { state } of this.#hydrate(mapper, (await rows)[0]!, options.populateExisting === true)) {
-        found.add(state.key!);
-      }
-    }
+    const found = missing.length === 0 ? new Set<KeyToken>() : await this.#gather(mapper, missing, options);
     const asked = new Set(missing.map(({ token }) => token));
     return wanted.map(({ token }) => {
       if (asked.has(token) && !found.has(token)) return null;
@@ -137,7 +132,7 @@ export class Loader {
     mapper: Mapper,
     missing: readonly { token: KeyToken; encoded: readonly SqlValue[] }[],
     options: LoadOptions,
-  ): Promise<readonly ResultSet[]> {
+  ): Promise<ReadonlySet<KeyToken>> {
     // A caller that can give up, or that overwrites, asks for itself.
     const alone = options.signal !== undefined || options.timeout !== undefined || options.populateExisting === true;
     let gathering = alone ? undefined : this.#gathering.get(mapper);
@@ -147,11 +142,14 @@ export class Loader {
         if (!alone) this.#gathering.delete(mapper);
         return [this.#byKeys(mapper, [...keys.values()])];
       };
-      gathering = { keys, rows: this.#context.reads.read({ statements, safe: true }, options) };
+      const found = this.#context.reads.read({ statements, safe: true }, options).then(([result]) =>
+        new Set(this.#hydrate(mapper, result!, options.populateExisting === true).map(({ state }) => state.key!))
+      );
+      gathering = { keys, found };
       if (!alone) this.#gathering.set(mapper, gathering);
     }
     for (const { token, encoded } of missing) gathering.keys.set(token, encoded);
-    return gathering.rows;
+    return gathering.found;
   }
 
   #byKeys(mapper: Mapper, keys: readonly (readonly SqlValue[])[]): Statement {
@@ -334,7 +332,8 @@ export class Loader {
     let value: unknown = many ? [...members] : members[0] ?? null;
     const snapshot = { value, members: [...members] };
     if (kept && Array.isArray(current)) {
-      (value as object[]).push(...current.filter((member) => !members.includes(member)));
+      const there = new Set(members);
+      for (const member of current) if (!there.has(member)) (value as object[]).push(member);
     } else if (kept) value = current;
     instance[name] = value;
     state.relations = new Map(state.relations ?? []).set(name, snapshot);

@@ -71,19 +71,24 @@ export function toCount(node: SelectNode, dialect: Dialect): Statement {
 
 /** Whether the SQL of a node's own may give other rows each time it is run. */
 export function isVolatileNode(node: SelectNode): boolean {
-  return mentions(node.where) || node.order.some((item) => item instanceof Sql && isVolatileSql(item));
+  return mentions(userSql(node), isVolatile);
 }
 
-function mentions(value: unknown): boolean {
-  if (value instanceof Sql) return isVolatileSql(value);
-  if (Array.isArray(value)) return value.some(mentions);
-  return typeof value === "object" && value !== null && Object.values(value).some(mentions);
+/** Where SQL of the user's can stand in a query. */
+function userSql({ where, order }: SelectNode): unknown {
+  return [where, order.filter((item) => item instanceof Sql)];
 }
 
-function isVolatileSql(fragment: Sql): boolean {
-  return fragment.parts.some((part) =>
-    part.kind === "text" && isVolatile(part.text) || part.kind === "value" && mentions(part.value)
-  );
+/** Whether some text of the user's SQL in a value passes a test. */
+function mentions(value: unknown, test: (text: string) => boolean): boolean {
+  if (value instanceof Sql) {
+    return value.parts.some((part) =>
+      part.kind === "text" ? test(part.text) : part.kind === "value" && mentions(part.value, test)
+    );
+  }
+  if (Array.isArray(value)) return value.some((item) => mentions(item, test));
+  return typeof value === "object" && value !== null &&
+    Object.values(value).some((item) => mentions(item, test));
 }
 
 /** Reads what to include, as users write it. Throws a ValidationError for what is no relation. */
@@ -126,13 +131,21 @@ export function mergeIncludes(a: IncludeTree, b: IncludeTree): IncludeTree {
   return merged;
 }
 
-/** The tables that a node and what it includes read. */
-export function tablesOf(node: { mapper: Mapper; include: IncludeTree }, tables: Set<string> = new Set()): Set<string> {
+/** The tables that a query reads, with what it includes; "all" where SQL of the user's has a SELECT of its own. */
+export function tablesOf(node: SelectNode): Set<string> | "all" {
+  return mentions(userSql(node), hasSelect) ? "all" : includedTables(node, new Set());
+}
+
+function hasSelect(text: string): boolean {
+  return /\bselect\b/i.test(text);
+}
+
+function includedTables(node: { mapper: Mapper; include: IncludeTree }, tables: Set<string>): Set<string> {
   tables.add(node.mapper.table);
   for (const [name, include] of node.include) {
     const relation = node.mapper.relation(name)!;
     if (relation.link !== null) tables.add(relation.link.table);
-    tablesOf({ mapper: relation.target, include }, tables);
+    includedTables({ mapper: relation.target, include }, tables);
   }
   return tables;
 }

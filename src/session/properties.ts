@@ -41,8 +41,12 @@ export function expireProperties(tracker: Tracker, state: InstanceState, propert
   const columns = properties.filter((name) => !relations.includes(name)).map((name) =>
     state.mapper.column(name, "expire")
   );
-  tracker.touch(state);
+  tracker.keepGiven(state);
   expireColumns(state, columns.filter((column) => !column.primaryKey));
+  if (state.expressions !== null) {
+    const rest = new Map([...state.expressions].filter(([name]) => !properties.includes(name)));
+    state.expressions = rest.size === 0 ? null : rest;
+  }
   const kept = new Map(state.relations ?? []);
   for (const name of relations) {
     kept.delete(name);

@@ -7,7 +7,7 @@
 import type { CallOptions } from "../database.ts";
 import { ObjectDeletedError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
-import { Loader, type LoadOptions } from "../query/loader.ts";
+import type { Loader, LoadOptions } from "../query/loader.ts";
 import { Result } from "../query/result.ts";
 import type { QueryRunner } from "../query/select.ts";
 import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
@@ -16,6 +16,7 @@ import type { Sql } from "../sql/tag.ts";
 import { expireColumns, type InstanceState, isExpired } from "../state/instance_state.ts";
 import { keyToken } from "../state/key.ts";
 import { label } from "../state/tracker.ts";
+import { refuseUnknown } from "./options.ts";
 import { userStatement } from "./statement.ts";
 import type { Transactions } from "./transaction.ts";
 
@@ -28,11 +29,11 @@ export class Reading implements QueryRunner {
   constructor(transactions: Transactions, autoflush: () => boolean) {
     this.#transactions = transactions;
     this.#autoflush = autoflush;
-    this.loader = new Loader(transactions);
+    this.loader = transactions.loader;
   }
 
   /** Sends when what has to come first is done; at once, in this turn, when nothing has to. */
-  async #prepared<T>(
+  async prepared<T>(
     method: string,
     tables: Iterable<string> | "all",
     autoflush: boolean,
@@ -50,7 +51,7 @@ export class Reading implements QueryRunner {
     include: IncludeTree,
     options: LoadOptions,
   ): Promise<(object | null)[]> {
-    return this.#prepared(
+    return this.prepared(
       "get",
       [],
       false,
@@ -83,7 +84,7 @@ export class Reading implements QueryRunner {
 
   /** Loads relations of an instance, those that are not loaded yet. */
   load(state: InstanceState, include: IncludeTree, options: CallOptions): Promise<void> {
-    return this.#prepared("load", [], false, () => this.#loadMissing([state], include, options));
+    return this.prepared("load", [], false, () => this.#loadMissing([state], include, options));
   }
 
   async #loadMissing(states: readonly InstanceState[], include: IncludeTree, options: LoadOptions): Promise<void> {
@@ -99,7 +100,7 @@ export class Reading implements QueryRunner {
     const named = properties ?? mapper.columns.map(({ property }) => property);
     const relations = named.filter((name) => mapper.relation(name) !== undefined);
     const columns = named.filter((name) => !relations.includes(name)).map((name) => mapper.column(name, "refresh"));
-    return this.#prepared("refresh", [], false, async () => {
+    return this.prepared("refresh", [], false, async () => {
       const include = parseInclude(mapper, relations);
       const [found] = await Promise.all([
         this.#refreshColumns(state, columns, properties === undefined, options),
@@ -133,25 +134,26 @@ export class Reading implements QueryRunner {
 
   /** The instances of a query. */
   all(node: SelectNode, method: string, options?: CallOptions): Promise<object[]> {
-    return this.#query(node, method, () => this.loader.select(node, options));
+    return this.#query(node, method, options, () => this.loader.select(node, options));
   }
 
   /** How many rows a query has. */
   count(node: SelectNode, method: string, options?: CallOptions): Promise<number> {
-    return this.#query(node, method, async () => {
+    return this.#query(node, method, options, async () => {
       const counted = await this.#read(toCount(node, this.#transactions.database.dialect), true, options);
       return Number(counted.rows[0]![0]);
     });
   }
 
-  #query<T>(node: SelectNode, method: string, send: () => Promise<T>): Promise<T> {
+  #query<T>(node: SelectNode, method: string, options: CallOptions = {}, send: () => Promise<T>): Promise<T> {
     const name = `query(${node.mapper.model}).${method}`;
-    return this.#transactions.run(name, () => this.#prepared(name, tablesOf(node), this.#autoflush(), send));
+    refuseUnknown(options, ["signal", "timeout"], `${name}()`);
+    return this.#transactions.run(name, () => this.prepared(name, tablesOf(node), this.#autoflush(), send));
   }
 
   /** Runs a select and gives its instances as a result. */
   select(node: SelectNode, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
-    return this.#prepared("execute", tablesOf(node), autoflush, async () => {
+    return this.prepared("execute", tablesOf(node), autoflush, async () => {
       const found = await this.loader.select(node, options);
       const columns = node.mapper.columns.map(({ property }) => property);
       const rows = found.map((instance) =>
@@ -170,7 +172,7 @@ export class Reading implements QueryRunner {
   ): Promise<Result> {
     const { statement, reads } = userStatement(given, params, this.#transactions.database.dialect);
     if (!reads) return new Result(await this.#transactions.write(statement, options, autoflush));
-    return await this.#prepared(
+    return await this.prepared(
       "execute",
       "all",
       autoflush,

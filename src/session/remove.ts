@@ -10,6 +10,7 @@ import type { Loader } from "../query/loader.ts";
 import { type InstanceState, knownState } from "../state/instance_state.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import { childRelations } from "../unit_of_work/changes.ts";
+import { cascadeSave, relationChanges, settleOrphans } from "../unit_of_work/relations.ts";
 
 /** Marks an instance as deleted, in memory. A pending one is only taken out of the session. Returns whether it has a row. */
 export function markDeleted(tracker: Tracker, state: InstanceState): boolean {
@@ -29,11 +30,34 @@ export function markDeleted(tracker: Tracker, state: InstanceState): boolean {
     }
   }
   if (state.status === "pending") {
-    tracker.expunge(state);
+    tracker.unadd(state);
     return false;
   }
   tracker.removed.add(state);
   return true;
+}
+
+/**
+ * The persistent instances that the next flush deletes because they left a collection with cascade "deleteOrphan" and
+ * have no other parent.
+ */
+export function leavingOrphans(tracker: Tracker): InstanceState[] {
+  if (!hasDepartures(tracker)) return [];
+  cascadeSave(tracker);
+  return settleOrphans(relationChanges(tracker)).filter((state) => state.status === "persistent");
+}
+
+/** Whether anything left a loaded collection with cascade "deleteOrphan"; a look at what is loaded, and no more. */
+function hasDepartures(tracker: Tracker): boolean {
+  for (const state of tracker.identity) {
+    for (const [name, { members }] of state.relations ?? []) {
+      const value = state.instance[name];
+      if (!state.mapper.relation(name)!.deleteOrphan || value === undefined) continue;
+      const kept = new Set(Array.isArray(value) ? value : [value]);
+      if (members.some((member) => !kept.has(member))) return true;
+    }
+  }
+  return false;
 }
 
 /** Whether deleting a parent needs its children in memory. */

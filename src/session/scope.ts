@@ -9,7 +9,7 @@ import type { CommitOptions } from "./options.ts";
 
 /** A transaction, or a savepoint inside one, that `begin()` and `beginNested()` give. */
 export interface SessionTransaction {
-  /** The savepoint's name; null for the transaction itself. */
+  /** The savepoint's name, empty when it was given none; null for the transaction itself. */
   readonly name: string | null;
   /** Whether it is a savepoint. */
   readonly nested: boolean;
@@ -34,14 +34,20 @@ export interface ScopeOwner {
 /** A transaction or a savepoint. */
 export class Scope implements SessionTransaction {
   readonly name: string | null;
+  /**
+   * What the database calls the savepoint: of our own making, since two may have the same name, and a rollback must
+   * reach the right one.
+   */
+  readonly sqlName: string;
   /** What had been staged when it began. */
   readonly mark: Mark;
   readonly #owner: ScopeOwner;
 
-  constructor(owner: ScopeOwner, name: string | null, mark: Mark) {
+  constructor(owner: ScopeOwner, name: string | null, mark: Mark, sqlName: string) {
     this.#owner = owner;
     this.name = name;
     this.mark = mark;
+    this.sqlName = sqlName;
   }
 
   get nested(): boolean {

@@ -201,6 +201,7 @@ export class Session {
     this.#transactions.use("add");
     const state = stateOf(instance, "add");
     this.#tracker.add(state);
+    state.addedBy = null;
     cascadeSave(this.#tracker, [state]);
     return instance;
   }
@@ -221,7 +222,13 @@ export class Session {
   async delete(instance: object): Promise<void> {
     await this.#transactions.run("delete", async () => {
       const state = stateOf(instance, "delete");
-      if (markDeleted(this.#tracker, state)) await cascadeDeletion(this.#tracker, this.#reading.loader, [state]);
+      if (!markDeleted(this.#tracker, state)) return;
+      await this.#reading.prepared(
+        "delete",
+        [],
+        false,
+        () => cascadeDeletion(this.#tracker, this.#transactions.loader, [state]),
+      );
     });
   }
   /** The same as `delete`. */
@@ -334,6 +341,7 @@ export class Session {
   ): Promise<Loaded<T, I>> {
     await this.#transactions.run("load", () => {
       const state = stateOf(instance, "load relations of");
+      if (state.owner !== null) this.#requireOwn(state, "load relations of");
       return this.#reading.load(state, parseInclude(state.mapper, relations), options);
     });
     return instance as Loaded<T, I>;
@@ -479,7 +487,7 @@ export class Session {
       if (transaction.isActive) await this.commit();
       return value;
     } catch (error) {
-      if (this.state !== "closed") await this.rollback();
+      await this.#undo(() => this.rollback());
       throw error;
     }
   }
@@ -504,12 +512,13 @@ export class Session {
       if (savepoint.isActive) await savepoint.commit();
       return value;
     } catch (error) {
-      if (savepoint.isActive && this.state !== "closed") await savepoint.rollback();
+      if (savepoint.isActive) await this.#undo(() => savepoint.rollback());
       throw error;
     }
   }
   /** Writes pending changes now, in an interactive transaction that stays open. Most work is better left to `commit()`. */
   async flush(objects?: Iterable<object>, options: CallOptions = {}): Promise<void> {
+    refuseUnknown(options, ["signal", "timeout"], "flush()");
     await this.#transactions.flush(objects, options);
   }
   /** Lets a statement travel with the commit, after the changes; its result is there once the commit has succeeded. */
@@ -577,8 +586,17 @@ export class Session {
   }
   /** Rolls back what was not committed, then closes. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.state !== "closed" && this.inTransaction()) await this.rollback();
+    await this.#undo(() => this.rollback());
     await this.close();
+  }
+
+  /** Rolls back because of an error: that error is what the caller gets, whatever becomes of the rollback. */
+  async #undo(rollback: () => Promise<void>): Promise<void> {
+    try {
+      if (this.state !== "closed") await rollback();
+    } catch {
+      // The transaction is lost already, or will be with its connection; the session says so when it is used again.
+    }
   }
 
   #persistent(instance: object, doing: string): InstanceState {

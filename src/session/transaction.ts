@@ -14,8 +14,9 @@ import {
   UnsupportedError,
   ValidationError,
 } from "../errors.ts";
+import { checkCallOptions } from "../execution/call_options.ts";
 import { ReadQueue } from "../execution/reads.ts";
-import { type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
+import { type CompiledPlan, compilePlan, type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import { type InstanceState, knownState } from "../state/instance_state.ts";
@@ -23,9 +24,11 @@ import { Tracker } from "../state/tracker.ts";
 import { type Changes, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
 import { applyResults } from "../unit_of_work/results.ts";
+import { Loader } from "../query/loader.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { cascadeDeletion, leavingOrphans } from "./remove.ts";
 import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
 import {
   type BeginOptions,
@@ -42,6 +45,7 @@ export class Transactions implements ScopeOwner {
   readonly lifecycle: Lifecycle = new Lifecycle();
   readonly events: Events = new Events();
   readonly reads: ReadQueue;
+  readonly loader: Loader;
   readonly #options: SessionOptions;
   readonly #running: Set<Promise<unknown>> = new Set();
   #connection: Connection | null = null;
@@ -67,6 +71,7 @@ export class Transactions implements ScopeOwner {
     this.database = options.bind;
     this.tracker = new Tracker(owner);
     this.reads = new ReadQueue(this);
+    this.loader = new Loader(this);
   }
 
   get connection(): Connection | null {
@@ -96,7 +101,7 @@ export class Transactions implements ScopeOwner {
 
   #autobegin(): void {
     if (this.#root !== null) return;
-    this.#root = new Scope(this, null, this.extras.mark());
+    this.#root = new Scope(this, null, this.extras.mark(), "");
     this.tracker.begin();
   }
 
@@ -139,7 +144,13 @@ export class Transactions implements ScopeOwner {
     this.#autobegin();
     this.#explicit = true;
     this.#begin = options;
-    if (this.#mode === "interactive") await this.run("begin", () => this.connect("begin"));
+    try {
+      if (this.#mode === "interactive") await this.run("begin", () => this.connect("begin"));
+    } catch (error) {
+      this.#explicit = false;
+      this.#begin = {};
+      throw error;
+    }
     return this.#root!;
   }
 
@@ -154,8 +165,8 @@ export class Transactions implements ScopeOwner {
     }
     this.use("beginNested");
     return await this.#exclusive("use", "beginNested", async () => {
-      const scope = new Scope(this, name ?? `ledge_${++this.#savepointCount}`, this.extras.mark());
-      if (this.#connection !== null) await this.#onConnection((connection) => connection.savepoint(scope.name!));
+      const scope = new Scope(this, name ?? "", this.extras.mark(), `ledge_${++this.#savepointCount}`);
+      if (this.#connection !== null) await this.#onConnection((connection) => connection.savepoint(scope.sqlName));
       this.tracker.begin();
       this.#savepoints.push(scope);
       return scope;
@@ -165,7 +176,7 @@ export class Transactions implements ScopeOwner {
   /** Releases a savepoint, and those inside it: what was done stays. */
   async release(scope: Scope): Promise<void> {
     await this.#exclusive("use", "release the savepoint", async () => {
-      if (this.#connection !== null) await this.#onConnection((connection) => connection.release(scope.name!));
+      if (this.#connection !== null) await this.#onConnection((connection) => connection.release(scope.sqlName));
       const at = this.#savepoints.indexOf(scope);
       for (let i = this.#savepoints.length; i > at; i--) this.tracker.release();
       this.#savepoints.length = at;
@@ -206,7 +217,7 @@ export class Transactions implements ScopeOwner {
     this.#connection = connection;
     this.#wrote = false;
     this.#lost = false;
-    for (const { name } of this.#savepoints) await this.#onConnection((one) => one.savepoint(name!));
+    for (const { sqlName } of this.#savepoints) await this.#onConnection((one) => one.savepoint(sqlName));
     return connection;
   }
 
@@ -240,30 +251,39 @@ export class Transactions implements ScopeOwner {
   }
 
   async #flushFor(method: string): Promise<void> {
-    await this.#flushChanges(collectChanges(this.tracker), `${method} (autoflush of pending changes)`, {});
+    await this.#flushChanges(await this.#collect(), `${method} (autoflush of pending changes)`, {});
   }
 
   /** Sends the pending changes on a connection. */
   async flush(objects: Iterable<object> | undefined, options: CallOptions): Promise<void> {
+    checkCallOptions(options);
     this.use("flush");
     await this.#exclusive("use", "flush", async () => {
-      const all = collectChanges(this.tracker);
+      const all = await this.#collect();
       const changes = objects === undefined ? all : only(all, objects);
       await this.#flushChanges(changes, "flush()", options);
     });
   }
 
+  /** Collects what there is to write; loads first what the deletion of orphans brings with it. */
+  async #collect(): Promise<Changes> {
+    const orphans = leavingOrphans(this.tracker);
+    if (orphans.length > 0) await cascadeDeletion(this.tracker, this.loader, orphans);
+    return collectChanges(this.tracker);
+  }
+
   async #flushChanges(changes: Changes, why: string, options: CallOptions): Promise<void> {
     const { dialect } = this.database;
     const plan = makePlan(dialect, changes, { verified: [], staged: [], required: [] }, this.#compareAll);
-    if (plan.steps.length === 0) return;
+    const compiled = compilePlan(plan, dialect);
+    if (plan.steps.length === 0) return applyResults(this.tracker, dialect, plan, new Map());
     this.#requireWritable(plan);
     const connection = await this.connect(why, options);
     this.#wrote = true;
     const outcome = await this.#carryOut(
       plan,
       "flush",
-      () => this.reads.exclusive(() => runOnConnection(connection, dialect, plan, options, false)),
+      () => this.reads.exclusive(() => runOnConnection(connection, dialect, compiled, options, false)),
     );
     applyResults(this.tracker, dialect, plan, outcome.made);
     await this.#warn(outcome);
@@ -290,6 +310,7 @@ export class Transactions implements ScopeOwner {
 
   /** Runs a statement of the user's that writes. */
   async write(statement: Statement, options: CallOptions, autoflush: boolean): Promise<ResultSet> {
+    checkCallOptions(options);
     if (this.#begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
     await this.connect("execute() of a statement that writes", options);
     await this.beforeQuery("execute", "all", autoflush);
@@ -304,20 +325,22 @@ export class Transactions implements ScopeOwner {
 
   /** Commits: one atomic batch, or what is left to do on the connection. */
   async commit(options: CommitOptions = {}): Promise<void> {
+    checkCallOptions(options);
     this.use("commit");
     const outcome = await this.#exclusive("use", "commit", async () => {
       options.signal?.throwIfAborted();
       const { dialect } = this.database;
       const read = this.#options.verifyReads ? this.tracker.identity : null;
       const extras = this.extras.collect(dialect, this.#compareAll, read);
-      const plan = makePlan(dialect, collectChanges(this.tracker), extras, this.#compareAll);
+      const plan = makePlan(dialect, await this.#collect(), extras, this.#compareAll);
       this.#requireWritable(plan);
+      const compiled = compilePlan(plan, dialect);
       let sent: Outcome | null = null;
       if (plan.steps.length > 0 || this.#connection !== null) {
-        if (this.#commitConnects(plan)) await this.connect("This commit", options);
-        sent = await this.#carryOut(plan, "commit", () => this.#sendCommit(plan, options));
+        if (this.#commitConnects(compiled)) await this.connect("This commit", options);
+        sent = await this.#carryOut(plan, "commit", () => this.#sendCommit(compiled, options));
         this.extras.settle(sent.staged);
-      }
+      } else applyResults(this.tracker, dialect, plan, new Map());
       this.#end(() => this.tracker.release());
       if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
       return sent;
@@ -325,18 +348,19 @@ export class Transactions implements ScopeOwner {
     if (outcome !== null) await this.#warn(outcome);
   }
 
-  #commitConnects(plan: Plan): boolean {
+  #commitConnects({ plan, compiled }: CompiledPlan): boolean {
     if (this.#mode === "interactive") return true;
-    return (this.database.batch === undefined || plan.needsConversation) && !isSingle(plan, this.database);
+    // One statement is atomic by itself.
+    return plan.needsConversation || this.database.batch === undefined && compiled.length > 1;
   }
 
-  async #sendCommit(plan: Plan, options: CommitOptions): Promise<Outcome> {
+  async #sendCommit(compiled: CompiledPlan, options: CommitOptions): Promise<Outcome> {
     const { database } = this;
     const { isolation, readOnly, deferrable } = this.#begin;
     const outcome = this.#connection === null
-      ? await runBatch(database, plan, { ...options, isolation, readOnly, deferrable })
-      : await runOnConnection(this.#connection, database.dialect, plan, options, true);
-    applyCommitted(this.tracker, database.dialect, plan, outcome);
+      ? await runBatch(database, compiled, { ...options, isolation, readOnly, deferrable })
+      : await runOnConnection(this.#connection, database.dialect, compiled, options, true);
+    applyCommitted(this.tracker, database.dialect, compiled.plan, outcome);
     return outcome;
   }
 
@@ -354,7 +378,6 @@ export class Transactions implements ScopeOwner {
           { cause: error },
         );
       }
-      if (error instanceof UnsupportedError) throw error; // refused before anything was sent
       this.#fail(error);
       throw error;
     }
@@ -386,8 +409,8 @@ export class Transactions implements ScopeOwner {
       }
       if (this.#connection !== null) {
         await this.#onConnection(async (connection) => {
-          await connection.rollbackTo(scope.name!);
-          await connection.release(scope.name!);
+          await connection.rollbackTo(scope.sqlName);
+          await connection.release(scope.sqlName);
         });
       }
       const at = this.#savepoints.indexOf(scope);
@@ -400,6 +423,8 @@ export class Transactions implements ScopeOwner {
   }
 
   async #rollbackAll(): Promise<void> {
+    // Plain properties may have been changed since the last transaction ended: those go back too.
+    this.#autobegin();
     try {
       await this.#connection?.rollback();
     } finally {
@@ -472,11 +497,6 @@ function isLoss(error: unknown): boolean {
     ["LEDGE_TRANSACTION_LOST", "LEDGE_DEADLOCK", "LEDGE_CONNECTION", "LEDGE_TIMEOUT", "LEDGE_AUTHENTICATION"].includes(
       error.code,
     );
-}
-
-/** Whether a plan is one statement, which is atomic by itself. */
-function isSingle(plan: Plan, { dialect }: Database): boolean {
-  return !plan.needsConversation && dialect.compile(plan.steps.map(({ step }) => step)).length <= 1;
 }
 
 /** The part of the changes that is about some instances, and the new parents that those refer to. */

@@ -41,6 +41,8 @@ export class InstanceState {
   expressions: ReadonlyMap<string, Sql> | null = null;
   /** Whether an update is forced. */
   forced = false;
+  /** The relation through which it was added, where it was not added by itself. */
+  addedBy: MappedRelation | null = null;
 
   constructor(instance: object, mapper: Mapper) {
     this.instance = instance as Properties;
@@ -167,4 +169,10 @@ export function isTouched(state: InstanceState): boolean {
 /** Whether two collections have the same members in the same order. */
 export function sameMembers(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((member, i) => member === b[i]);
+}
+
+/** Gives an array other members; of any number, which the arguments of `splice` are not. */
+export function refill(array: unknown[], members: readonly unknown[]): void {
+  array.length = 0;
+  for (const member of members) array.push(member);
 }

@@ -15,11 +15,14 @@ import {
   isHidden,
   isTouched,
   type ObjectState,
+  peek,
+  refill,
   type RelationSnapshot,
   sameMembers,
+  show,
 } from "./instance_state.ts";
 import { instanceKey, type KeyToken, showKey, valuesIn } from "./key.ts";
-import { isSame, snapshotOf, type Token, UNKNOWN, valueOf } from "./snapshot.ts";
+import { isSame, snapshotOf, type Token, tokenOf, UNKNOWN, valueOf } from "./snapshot.ts";
 import type { Sql } from "../sql/tag.ts";
 
 /** The bookkeeping of an instance at some time; its parts are never changed in place, so keeping them is enough. */
@@ -28,8 +31,17 @@ interface Bookkeeping {
   readonly key: KeyToken | null;
   readonly snapshot: readonly Token[] | null;
   readonly relations: ReadonlyMap<string, RelationSnapshot> | null;
-  /** For an instance without a row: the columns that had no value, to be taken away again. */
+  /** For an instance without a row: what a flush may set, as it was. */
+  readonly given: Given | null;
+}
+
+/** What an instance without a row held where a flush gives it other values: the user's, to be put back. */
+interface Given {
+  /** The columns that had no value. */
   readonly absent: readonly MappedColumn[];
+  /** Foreign keys and the version; every column once it was expired. */
+  readonly tokens: Map<MappedColumn, Token>;
+  readonly expressions: ReadonlyMap<string, Sql> | null;
 }
 
 /** The values that an instance held at some time, where they differ from its snapshot. */
@@ -43,11 +55,11 @@ interface Held {
 
 /** What a rollback to the frame's beginning puts back. */
 interface Frame {
-  readonly added: readonly InstanceState[];
-  readonly removed: readonly InstanceState[];
+  readonly added: Set<InstanceState>;
+  readonly removed: Set<InstanceState>;
   /** What added and changed instances held when the frame began. Empty for the outermost frame: there the rows are the truth. */
-  readonly held: ReadonlyMap<InstanceState, Held>;
-  /** The bookkeeping of what was flushed, refreshed or expunged since, as it was before. */
+  readonly held: Map<InstanceState, Held>;
+  /** The bookkeeping of what was flushed or refreshed since, as it was before. */
   readonly before: Map<InstanceState, Bookkeeping>;
   /** Loaded since the database may have held uncommitted rows: unknown after a rollback. */
   readonly uncertain: Set<InstanceState>;
@@ -124,15 +136,29 @@ export class Tracker {
     );
   }
 
-  /** Takes an instance out of the session: a pending one becomes transient, a persistent one detached. */
+  /**
+   * Takes an instance out of the session for good: a pending one becomes transient, a persistent one detached. As in
+   * SQLAlchemy a rollback does not bring it back.
+   */
   expunge(state: InstanceState): void {
-    this.touch(state);
-    if (this.added.delete(state)) state.status = "transient";
-    else {
-      if (state.key !== null) this.identity.delete(state);
-      this.removed.delete(state);
-      state.status = "detached";
+    for (const frame of this.#frames) {
+      frame.added.delete(state);
+      frame.removed.delete(state);
+      frame.held.delete(state);
+      frame.before.delete(state);
+      frame.uncertain.delete(state);
     }
+    if (this.added.has(state)) return this.unadd(state);
+    if (state.key !== null) this.identity.delete(state);
+    this.removed.delete(state);
+    state.status = "detached";
+    state.owner = null;
+  }
+
+  /** Takes a pending instance back; a rollback brings it back where it was pending. */
+  unadd(state: InstanceState): void {
+    this.added.delete(state);
+    state.status = "transient";
     state.owner = null;
   }
 
@@ -158,14 +184,26 @@ export class Tracker {
   touch(state: InstanceState): void {
     const frame = this.#frames.at(-1);
     if (frame === undefined || frame.before.has(state)) return;
-    const hasRow = state.snapshot !== null;
     frame.before.set(state, {
       status: state.status,
       key: state.key,
       snapshot: state.snapshot,
       relations: state.relations,
-      absent: hasRow ? [] : state.mapper.columns.filter((column) => !Object.hasOwn(state.instance, column.property)),
+      given: state.snapshot === null ? givenBy(state) : null,
     });
+  }
+
+  /** Remembers, before an instance is expired, what the user gave it if a rollback would leave it without a row. */
+  keepGiven(state: InstanceState): void {
+    this.touch(state);
+    for (const { before } of this.#frames) {
+      const given = before.get(state)?.given;
+      if (!given) continue;
+      for (const column of state.mapper.columns) {
+        if (given.tokens.has(column) || given.absent.includes(column) || isHidden(state, column.property)) continue;
+        given.tokens.set(column, tokenOf(column.kind, state.instance[column.property]));
+      }
+    }
   }
 
   /** Remembers that what an instance holds may have been read from rows that a rollback undoes. */
@@ -188,8 +226,8 @@ export class Tracker {
       }
     }
     this.#frames.push({
-      added: [...this.added],
-      removed: [...this.removed],
+      added: new Set(this.added),
+      removed: new Set(this.removed),
       held,
       before: new Map(),
       uncertain: new Set(),
@@ -243,13 +281,13 @@ export class Tracker {
       else if (state.snapshot !== null) restoreRow(state);
     }
     for (const state of frame.uncertain) {
-      if (state.status === "persistent" && !frame.before.has(state)) this.expire(state);
+      if (state.status === "persistent") this.expire(state);
     }
   }
 
   /** Expires a persistent instance: its columns but the key, and what was loaded of its relations. */
   expire(state: InstanceState): void {
-    this.touch(state);
+    this.keepGiven(state);
     expireColumns(state);
     state.expressions = null;
     state.forced = false;
@@ -263,7 +301,7 @@ export class Tracker {
     state.key = before.key;
     state.snapshot = before.snapshot;
     state.relations = before.relations;
-    for (const column of before.absent) delete state.instance[column.property];
+    if (before.given !== null) restoreGiven(state, before.given);
     const mapped = before.status === "persistent";
     state.owner = mapped || before.status === "pending" ? this.owner : null;
     if (mapped) this.identity.set(state);
@@ -282,6 +320,24 @@ function replace(set: Set<InstanceState>, members: Iterable<InstanceState>): voi
   const list = [...members];
   set.clear();
   for (const state of list) set.add(state);
+}
+
+function givenBy(state: InstanceState): Given {
+  const { mapper, instance, expressions } = state;
+  const absent = mapper.columns.filter((column) => !Object.hasOwn(instance, column.property));
+  const tokens = new Map<MappedColumn, Token>();
+  for (const column of mapper.flushed) {
+    const value = peek(state, column.property);
+    if (value !== undefined) tokens.set(column, tokenOf(column.kind, value));
+  }
+  return { absent, tokens, expressions };
+}
+
+function restoreGiven(state: InstanceState, { absent, tokens, expressions }: Given): void {
+  for (const column of absent) delete state.instance[column.property];
+  for (const [column, token] of tokens) show(state, column.property, valueOf(column.kind, token));
+  state.expressions = expressions;
+  for (const property of expressions?.keys() ?? []) hide(state, property, WHY_EXPRESSION);
 }
 
 function holding(state: InstanceState): Held {
@@ -306,7 +362,9 @@ function restoreHeld(state: InstanceState, held: Held): void {
   restoreColumns(state, held.tokens);
   for (const { name } of state.mapper.relations) {
     const value = held.relations.get(name);
-    if (value === undefined) delete state.instance[name];
+    const loaded = state.relations?.get(name);
+    if (value === undefined && loaded !== undefined) restoreLoaded(state, name, loaded);
+    else if (value === undefined) delete state.instance[name];
     else restoreRelation(state, name, held.arrays.get(name) ?? value, Array.isArray(value) ? value : null);
   }
 }
@@ -317,10 +375,13 @@ function restoreRow(state: InstanceState): void {
   restoreColumns(state, state.snapshot!);
   for (const { name } of state.mapper.relations) {
     const loaded = state.relations?.get(name);
-    if (loaded !== undefined) {
-      restoreRelation(state, name, loaded.value, Array.isArray(loaded.value) ? loaded.members : null);
-    } else if (Object.hasOwn(state.instance, name)) delete state.instance[name];
+    if (loaded !== undefined) restoreLoaded(state, name, loaded);
+    else if (Object.hasOwn(state.instance, name)) delete state.instance[name];
   }
+}
+
+function restoreLoaded(state: InstanceState, name: string, { value, members }: RelationSnapshot): void {
+  restoreRelation(state, name, value, Array.isArray(value) ? members : null);
 }
 
 function restoreColumns(state: InstanceState, tokens: readonly Token[]): void {
@@ -350,7 +411,7 @@ export const WHY_EXPRESSION = "was given an SQL expression; its value is known a
 /** Puts a relation back: the very array that was there, with its members of that time. */
 function restoreRelation(state: InstanceState, name: string, value: unknown, members: readonly object[] | null): void {
   if (members !== null && Array.isArray(value) && !sameMembers(value, members)) {
-    value.splice(0, value.length, ...members);
+    refill(value, members);
   }
   if (state.instance[name] !== value) state.instance[name] = value;
 }

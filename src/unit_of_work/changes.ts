@@ -5,8 +5,8 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
-import { changedColumns, type InstanceState, isRelationTouched } from "../state/instance_state.ts";
+import { isInstance, type MappedColumn, type MappedRelation, type Mapper } from "../model/mapper.ts";
+import { changedColumns, type InstanceState, isRelationTouched, stateOf } from "../state/instance_state.ts";
 import { instanceKey, type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import {
@@ -14,6 +14,7 @@ import {
   cascadeSave,
   foreignKeyId,
   type LinkChange,
+  type RelationChanges,
   relationChanges,
   settleOrphans,
 } from "./relations.ts";
@@ -49,6 +50,7 @@ export function collectChanges(tracker: Tracker): Changes {
   cascadeSave(tracker);
   const relations = relationChanges(tracker);
   const deletes = new Set(tracker.removed);
+  for (const state of [...tracker.added]) if (isPendingOrphan(state, relations)) tracker.unadd(state);
   const inserts = new Set(tracker.added);
   for (const orphan of settleOrphans(relations)) {
     if (!inserts.delete(orphan)) deletes.add(orphan);
@@ -73,6 +75,13 @@ export function collectChanges(tracker: Tracker): Changes {
   };
 }
 
+/** Whether a pending instance came in through a collection with cascade "deleteOrphan" and has left it again. */
+function isPendingOrphan(state: InstanceState, relations: RelationChanges): boolean {
+  const relation = state.addedBy;
+  if (relation === null || !relation.deleteOrphan || relations.of(state, relation.remote) !== undefined) return false;
+  return keyToken(valuesIn(state.instance, relation.remote)) === null;
+}
+
 function writtenRelations(tracker: Tracker): WrittenRelation[] {
   const written: WrittenRelation[] = [];
   for (const state of tracker.all()) {
@@ -92,18 +101,22 @@ function writtenRelations(tracker: Tracker): WrittenRelation[] {
  */
 export function pendingTables(tracker: Tracker): Set<string> {
   const tables = new Set<string>();
-  for (const { mapper } of tracker.added) tables.add(mapper.table);
   for (const { mapper } of tracker.removed) {
     tables.add(mapper.table);
-    for (const { target } of childRelations(mapper)) tables.add(target.table);
+    for (const { target, link } of mapper.relations) tables.add(link === null ? target.table : link.table);
   }
-  for (const state of tracker.all()) {
+  const reached = new Set(tracker.all());
+  for (const state of reached) { // grows while it is walked
     const { mapper } = state;
-    if (state.snapshot !== null && (state.forced || changedColumns(state).length > 0)) tables.add(mapper.table);
+    if (state.snapshot === null || state.forced || changedColumns(state).length > 0) tables.add(mapper.table);
     for (const relation of mapper.relations) {
       if (!isRelationTouched(state, relation)) continue;
       tables.add(relation.kind === "belongsTo" ? mapper.table : relation.target.table);
       if (relation.link !== null) tables.add(relation.link.table);
+      const value = state.instance[relation.name];
+      for (const member of Array.isArray(value) ? value : [value]) {
+        if (isInstance(member)) reached.add(stateOf(member, "look at"));
+      }
     }
   }
   return tables;

@@ -13,7 +13,7 @@ import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { isKeyRef, type RowChange } from "./row_change.ts";
+import { comparedColumns, isKeyRef, type RowChange } from "./row_change.ts";
 
 /** Rows of one table that go together. */
 export interface RowGroup {
@@ -24,7 +24,7 @@ export interface RowGroup {
 
 /** Puts rows in an order that the database accepts. May add rows: the second halves of broken cycles. */
 export function orderRows(rows: RowChange[]): RowGroup[] {
-  rows.push(...rows.flatMap(splitSelfReference));
+  for (const row of rows.flatMap(splitSelfReference)) rows.push(row);
   connect(rows);
   const ranks = tableRanks(rows);
   const waiting = new Map<string, Bucket>();
@@ -41,14 +41,13 @@ export function orderRows(rows: RowChange[]): RowGroup[] {
   while (open > 0) {
     const bucket = firstBucket(waiting);
     if (bucket === null) {
-      const added = breakCycle(blocked);
+      const added = breakCycles(blocked);
       open += added.length;
-      for (const row of added) if (row.blockers > 0) blocked.add(row);
-      for (const row of [...blocked, ...added]) {
-        if (row.blockers === 0) {
-          blocked.delete(row);
-          push(row);
-        }
+      for (const row of added) blocked.add(row);
+      for (const row of blocked) {
+        if (row.blockers > 0) continue;
+        blocked.delete(row);
+        push(row);
       }
       continue;
     }
@@ -278,12 +277,41 @@ function postpone(row: RowChange, foreignKey: readonly ColumnInfo[]): RowChange 
 }
 
 /**
- * Breaks one cycle. At a foreign key that can be null, an insert writes NULL and an update sets it afterwards, a delete
- * is preceded by an update that sets it to NULL; an update is split in two. Returns the rows added. Throws where no
- * cycle can be broken.
+ * Breaks cycles among rows that all wait for one another, as many as one pass finds: from each row backwards, until a row
+ * comes again. Returns the rows added. O(rows + dependencies).
  */
-function breakCycle(blocked: Set<RowChange>): RowChange[] {
-  const cycle = findCycle(blocked);
+function breakCycles(blocked: ReadonlySet<RowChange>): RowChange[] {
+  const incoming = new Map<RowChange, Edge>();
+  for (const from of blocked) {
+    for (const { to, foreignKey } of from.next ?? []) {
+      if (blocked.has(to) && !incoming.has(to)) incoming.set(to, { from, to, foreignKey });
+    }
+  }
+  const added: RowChange[] = [];
+  const seen = new Set<RowChange>();
+  for (const start of blocked) {
+    const path: Edge[] = [];
+    const places = new Map<RowChange, number>();
+    let row = start;
+    while (!seen.has(row)) {
+      seen.add(row);
+      places.set(row, path.length);
+      const edge = incoming.get(row)!;
+      path.push(edge);
+      row = edge.from;
+    }
+    const place = places.get(row);
+    if (place !== undefined) added.push(breakCycle(path.slice(place)));
+  }
+  return added;
+}
+
+/**
+ * Breaks one cycle. At a foreign key that can be null, an insert writes NULL and an update sets it afterwards, a delete
+ * is preceded by an update that sets it to NULL; an update is split in two. Returns the row added. Throws where the
+ * cycle cannot be broken.
+ */
+function breakCycle(cycle: readonly Edge[]): RowChange {
   for (const { from, to, foreignKey } of cycle) {
     if (foreignKey === null) continue;
     const nullable = foreignKey.every((column) => column.nullable);
@@ -293,7 +321,7 @@ function breakCycle(blocked: Set<RowChange>): RowChange[] {
       to.blockers--;
       const later = postpone(to, foreignKey);
       depend(from, later, true, null);
-      return [later];
+      return later;
     }
     if (from.kind === "delete" && to.kind === "delete" && nullable) {
       const cells = from.table.columns.map((column) => foreignKey.includes(column) ? null : undefined);
@@ -301,7 +329,11 @@ function breakCycle(blocked: Set<RowChange>): RowChange[] {
       from.next!.splice(edge, 1);
       to.blockers--;
       depend(sooner, to, true, null);
-      return [sooner];
+      if (from.before !== undefined) {
+        const compared = comparedColumns(from.table as Mapper);
+        from.before = from.before.map((value, i) => foreignKey.includes(compared[i]!) ? null : value);
+      }
+      return sooner;
     }
   }
   const names = [...new Set(cycle.map(({ from }) => from.state === null ? from.table.model : label(from.state)))].join(
@@ -327,24 +359,4 @@ interface Edge {
   readonly from: RowChange;
   readonly to: RowChange;
   readonly foreignKey: readonly ColumnInfo[] | null;
-}
-
-/** A cycle among rows that all wait for one another: walk backwards until a row comes again. O(rows + dependencies). */
-function findCycle(blocked: Set<RowChange>): Edge[] {
-  const incoming = new Map<RowChange, Edge>();
-  for (const from of blocked) {
-    for (const { to, foreignKey } of from.next ?? []) {
-      if (blocked.has(to) && !incoming.has(to)) incoming.set(to, { from, to, foreignKey });
-    }
-  }
-  const path: Edge[] = [];
-  const seen = new Map<RowChange, number>();
-  let [row] = blocked;
-  while (!seen.has(row!)) {
-    seen.set(row!, path.length);
-    const edge = incoming.get(row!)!;
-    path.push(edge);
-    row = edge.from;
-  }
-  return path.slice(seen.get(row!));
 }

@@ -12,7 +12,7 @@ import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import type { InstanceState } from "../state/instance_state.ts";
 import type { Changes, WrittenRelation } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
-import { comparedColumns, type RowChange } from "./row_change.ts";
+import { comparedColumns, type RowChange, type Setting } from "./row_change.ts";
 import { RowMaker } from "./row_maker.ts";
 
 /** A row that the commit rests on without writing it. */
@@ -40,6 +40,8 @@ export interface Plan {
   readonly steps: readonly PlannedStep[];
   /** Instances whose deletion became an update of the same key. */
   readonly replaced: ReadonlyMap<InstanceState, RowChange>;
+  /** Instances whose rows stay as they are, but whose foreign key columns lost against a relation. */
+  readonly corrected: ReadonlyMap<InstanceState, readonly Setting[]>;
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
   /** Whether a later statement needs a key that the dialect cannot carry inside the batch. */
@@ -59,6 +61,7 @@ export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, com
   return {
     steps,
     replaced: maker.replaced,
+    corrected: maker.corrected,
     relations: changes.relations,
     needsConversation: needsConversation(dialect, steps),
   };

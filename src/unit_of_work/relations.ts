@@ -89,6 +89,7 @@ export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tr
         if (member.owner === null && (member.status === "deleted" || isGone(member))) continue;
         if (relation.save) {
           tracker.add(member);
+          member.addedBy = relation;
           open.push(member);
         } else if (!loaded?.members.includes(member.instance)) {
           throw new ValidationError(

@@ -9,7 +9,7 @@ import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
-import { type InstanceState, knownState, peek, type RelationSnapshot, show } from "../state/instance_state.ts";
+import { type InstanceState, knownState, peek, refill, type RelationSnapshot, show } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
 import { type Token, tokenOf } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
@@ -94,10 +94,20 @@ export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, mad
     left.push({ state, snapshot: state.snapshot! });
     applyDeleted(tracker, state);
   }
+  for (const [state, sets] of plan.corrected) {
+    const codecs = state.mapper.codecs(dialect);
+    for (const { column, cell, was } of sets) {
+      if (peek(state, column.property) === was) {
+        show(state, column.property, decode(codecs[column.index]!, cell as SqlValue));
+      }
+    }
+  }
   // After every key is known: what relations held is what is now in the database.
   leaveCollections(tracker, left);
+  if (gone.length > 0) leaveLinks(tracker, new Set(gone.map((state) => state.instance)));
   for (const written of plan.relations) settleRelation(tracker, written, inserted);
-  for (const row of moved) followForeignKeys(tracker, row, plan.relations);
+  const written = new Set(plan.relations.map(({ state }) => state));
+  for (const row of moved) followForeignKeys(tracker, row, written.has(row.state!) ? plan.relations : []);
 }
 
 function setsForeignKey({ state, cells }: RowChange): boolean {
@@ -190,6 +200,16 @@ function leaveCollections(tracker: Tracker, departures: readonly Departure[]): v
   }
 }
 
+/** Takes deleted instances out of loaded many-to-many collections. One pass over the instances that have such. */
+function leaveLinks(tracker: Tracker, gone: ReadonlySet<object>): void {
+  for (const state of tracker.identity) {
+    for (const relation of state.relations === null ? [] : state.mapper.relations) {
+      const loaded = relation.link === null ? undefined : state.relations!.get(relation.name);
+      if (loaded?.members.some((member) => gone.has(member))) without(tracker, state, relation, gone);
+    }
+  }
+}
+
 function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
   return a.length === b.length && a.every((column, i) => column === b[i]);
 }
@@ -200,7 +220,7 @@ function without(tracker: Tracker, state: InstanceState, { name }: MappedRelatio
   const value = state.instance[name];
   if (Array.isArray(value)) {
     const rest = value.filter((member) => !gone.has(member));
-    if (rest.length < value.length) value.splice(0, value.length, ...rest);
+    if (rest.length < value.length) refill(value, rest);
   } else if (gone.has(value as object)) state.instance[name] = null;
   const members = loaded.members.filter((member) => !gone.has(member));
   const kept = Array.isArray(loaded.value) || !gone.has(loaded.value as object) ? loaded.value : null;

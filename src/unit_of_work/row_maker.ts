@@ -27,6 +27,8 @@ export class RowMaker {
   readonly #refs: Map<InstanceState, KeyRef> = new Map();
   /** Instances whose deletion became an update of the same key. */
   readonly replaced: Map<InstanceState, RowChange> = new Map();
+  /** Instances whose rows stay as they are, but whose foreign key columns lost against a relation. */
+  readonly corrected: Map<InstanceState, readonly Setting[]> = new Map();
 
   constructor(dialect: Dialect, changes: Changes, compareAll: boolean) {
     this.#dialect = dialect;
@@ -217,7 +219,10 @@ export class RowMaker {
       after[column.index] = token;
       give(column, cell);
     }
-    if (!changed) return null;
+    if (!changed) {
+      if (sets.length > 0) this.corrected.set(state, sets);
+      return null;
+    }
     for (const column of mapper.columns) {
       if (column.onUpdate !== null && cells[column.index] === undefined) {
         const value = column.onUpdate();
@@ -290,8 +295,17 @@ export class RowMaker {
     seen: Set<string>,
   ): RowChange | null {
     const { deletes } = this.#changes;
-    if (deletes.has(owner) || deletes.has(target)) return null; // #unlink takes all rows of a deleted instance
     const link = relation.link!;
+    for (const end of [owner, target]) {
+      if (!deletes.has(end)) continue;
+      if (kind === "insert") {
+        throw new ValidationError(
+          `${owner.mapper.model}.${relation.name} holds ${label(end)}, which is to be deleted; take it out`,
+        );
+      }
+      // #unlink takes all rows of a deleted instance whose relations know the table.
+      if (end.mapper.relations.some((one) => one.link?.table === link.table)) return null;
+    }
     const byName = new Map<string, Cell>();
     link.from.forEach((column, i) => byName.set(column.name, this.#keyCell(owner, i)));
     link.to.forEach((column, i) => byName.set(column.name, this.#keyCell(target, i)));

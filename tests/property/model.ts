@@ -3,7 +3,8 @@
  * what it checks, and looks for an instance or a row by going through all of them.
  */
 import { type Kind, type Shape, shapes } from "./models.ts";
-import { type Key, type Row, Rows, type Value } from "./rows.ts";
+import { type Key, Rows, type Value } from "./rows.ts";
+import { LeftOut, leftOut } from "./switches.ts";
 
 /** Stands for a value that is not known until it is read again. */
 export const EXPIRED: unique symbol = Symbol("expired");
@@ -37,6 +38,8 @@ export interface Held {
   loaded: Record<string, Related>;
   /** The properties that it did not have before it was inserted. */
   absent: readonly string[];
+  /** Set in a copy that a rollback must not put back while a fault is known. */
+  leftOut?: boolean;
 }
 
 /** What the model holds of one instance. */
@@ -111,6 +114,8 @@ export class World {
   readonly mirrors: Mirror[] = [];
   readonly frames: Frame[] = [];
   #serial = 0;
+  /** Loaded after uncommitted writes. */
+  readonly #uncertain = new Set<Mirror>();
 
   get rows(): Rows {
     return this.view ?? this.committed;
@@ -186,21 +191,39 @@ export class World {
     this.frames.length = 0;
     this.view = null;
     this.wrote = false;
+    this.#uncertain.clear();
   }
 
   /** Puts everything back to where a frame began; frame 0 is the transaction itself. */
   rollback(depth: number): void {
     const frame = this.frames[depth];
     if (frame === undefined) return;
-    this.frames.length = depth;
-    for (const mirror of this.mirrors) this.#restore(mirror, frame);
+    // From the inside out: what becomes transient keeps what it held at the innermost savepoint.
+    while (this.frames.length > depth) {
+      const inner = this.frames.pop()!;
+      for (const mirror of this.mirrors) this.#restore(mirror, inner);
+    }
     if (depth === 0) this.#end();
     else if (this.view !== null) this.view = frame.db;
+  }
+
+  /** Whether a rollback would give a row two instances. */
+  doubles(depth: number): boolean {
+    const keys = new Set<string>();
+    for (const mirror of this.mirrors) {
+      const held = this.frames[depth]?.saved.get(mirror);
+      if (held?.status !== "persistent") continue;
+      const key = `${mirror.kind} ${held.cols.id}`;
+      if (keys.has(key)) return true;
+      keys.add(key);
+    }
+    return false;
   }
 
   #restore(mirror: Mirror, { saved }: Frame): void {
     const before = saved.get(mirror);
     const { data } = mirror;
+    if (before?.leftOut) throw new LeftOut();
     if (before === undefined) {
       if (data.status === "transient") return;
       if (data.base !== null) { for (const column of data.absent) delete data.cols[column]; }
@@ -220,7 +243,10 @@ export class World {
       Object.assign(mirror.data, { status: "persistent", base: { ...row } });
       for (const { saved } of this.frames) {
         const held = copyHeld(mirror.data);
-        if (this.wrote) expire(mirror, held);
+        if (this.wrote) {
+          expire(mirror, held);
+          this.#uncertain.add(mirror);
+        }
         saved.set(mirror, held);
       }
       return mirror;
@@ -256,6 +282,7 @@ export class World {
     if (data.loaded[name] !== undefined && data.rels[name] !== undefined) return;
     this.#learn(mirror, (held) => {
       if (held.loaded[name] !== undefined && held.rels[name] !== undefined) return;
+      if (leftOut.loadedInsideSavepoint && held !== data && isChanged(held)) held.leftOut = true;
       const current = held.loaded[name] === undefined ? held.rels[name] : undefined;
       held.loaded[name] = Array.isArray(members) ? [...members] : members;
       if (Array.isArray(members)) {
@@ -293,6 +320,9 @@ export class World {
   }
 
   touch(mirror: Mirror): void {
+    if (leftOut.touchedUncertain && this.#uncertain.has(mirror)) {
+      for (const { saved } of this.frames) if (saved.has(mirror)) saved.get(mirror)!.leftOut = true;
+    }
     this.frames.at(-1)?.touched.add(mirror);
   }
 
@@ -346,7 +376,7 @@ export class World {
     }
     data.marked = true;
     for (const { name, fk, cascade } of mirror.shape.children) {
-      this.load(mirror, name);
+      if (data.loaded[name] === undefined) this.load(mirror, name);
       if (!cascade) continue;
       for (const child of list(data.loaded[name])) {
         const stays = list(data.rels[name]).includes(child) && !this.movedAway(child, mirror, fk);
@@ -388,5 +418,8 @@ function expire({ shape }: Mirror, held: Held): void {
   held.loaded = {};
 }
 
-/** A row as a record of cells. */
-export type Cells = Readonly<Row>;
+/** Whether an instance differs from what was read. */
+function isChanged({ status, cols, base, rels, loaded }: Held): boolean {
+  return status === "pending" || Object.keys(base ?? {}).some((column) => cols[column] !== base![column]) ||
+    Object.keys(rels).some((name) => rels[name] !== undefined && !sameMembers(rels[name], loaded[name]));
+}

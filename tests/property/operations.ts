@@ -6,8 +6,9 @@ import { Session, sql } from "../../mod.ts";
 import type { Run } from "./harness.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EXPIRED, list, type Mirror, Plus } from "./model.ts";
-import { Author, classes, type Kind, kinds } from "./models.ts";
+import { Author, classes, type Kind, kinds, type Shape, shapes } from "./models.ts";
 import { changedColumns } from "./plan.ts";
+import { leftOut } from "./switches.ts";
 import { type Key, plain } from "./rows.ts";
 
 /** One step of a sequence. */
@@ -41,7 +42,13 @@ const persistent = (mirror: Mirror) => mirror.data.status === "persistent";
 const usable = (mirror: Mirror) => mirror.live || mirror.data.status === "transient";
 
 function author(run: Run, key: number, email: number, name = "ann"): Mirror {
-  const values = { id: pick(AUTHORS, key)!, name, email: pick(EMAILS, email)!, born: new Date(EPOCH), meta: { n: 1, list: [] } };
+  const values = {
+    id: pick(AUTHORS, key)!,
+    name,
+    email: pick(EMAILS, email)!,
+    born: new Date(EPOCH),
+    meta: { n: 1, list: [] },
+  };
   const mirror = run.world.create("Author", {
     ...values,
     born: values.born.toISOString(),
@@ -95,8 +102,7 @@ function take(run: Run, mirror: Mirror, name: string, value: Mirror): void {
   array.splice(array.indexOf(run.of(value)), 1);
 }
 
-function relationsOf(mirror: Mirror): readonly string[] {
-  const { parents, children, links } = mirror.shape;
+function relationsOf({ parents, children, links }: Shape): readonly string[] {
   return [...parents, ...children, ...links].map(({ name }) => name);
 }
 
@@ -156,7 +162,7 @@ export const operations = {
 
   /** Adds what is in no session: new, taken out, rolled back, or deleted; or takes a mark for deletion away. */
   async addAgain(run, a): Promise<boolean> {
-    const mirror = pick(some(run, kinds, (one) => !one.live), a);
+    const mirror = pick(some(run, kinds, (one) => !one.live && !(leftOut.addGone && one.data.gone)), a);
     if (mirror === undefined) return false;
     run.trace.push(`  ${mirror} (${mirror.data.status})`);
     await add(run, mirror);
@@ -270,7 +276,7 @@ export const operations = {
 
   async load(run, a, b): Promise<boolean> {
     const mirror = pick(some(run, kinds, persistent), a);
-    const name = mirror && pick(relationsOf(mirror), b);
+    const name = mirror && pick(relationsOf(mirror.shape), b);
     if (mirror === undefined || name === undefined || !loadable(mirror, name)) return false;
     run.trace.push(`  ${mirror}.${name}`);
     run.world.autobegin();
@@ -290,10 +296,14 @@ export const operations = {
     const key = pick([...keys], b);
     if (key === undefined) return false;
     const known = world.find(kind, key);
-    const name = c % 2 > 0 ? pick(relationsOf(known ?? world.create(kind, {})), c) : undefined;
+    const name = c % 2 > 0 ? pick(relationsOf(shapes[kind]), c) : undefined;
     run.trace.push(`  ${kind} ${key}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
-    const found = await session.get(classes[kind] as never, key as never, { include: name === undefined ? [] : [name] } as never);
+    const found = await session.get(
+      classes[kind] as never,
+      key as never,
+      { include: name === undefined ? [] : [name] } as never,
+    );
     const expired = known !== undefined && Object.values(known.data.base!).includes(EXPIRED);
     const row = world.rows.get(kind, key);
     if (known !== undefined && !expired) {
@@ -311,12 +321,12 @@ export const operations = {
   async query(run, a, b, c): Promise<boolean> {
     const { world, session } = run;
     const kind = pick(kinds, a)!;
-    const { shape } = world.create(kind, {});
-    const name = b % 2 > 0 ? pick([...shape.parents, ...shape.children, ...shape.links].map((one) => one.name), b) : undefined;
+    const name = b % 2 > 0 ? pick(relationsOf(shapes[kind]), b) : undefined;
     run.trace.push(`  ${kind}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
-    const mustFlush = some(run, [kind], ({ data }) =>
-      data.status === "pending" || data.status === "persistent" && data.marked).length > 0 ||
+    const mustFlush =
+      some(run, [kind], ({ data }) => data.status === "pending" || data.status === "persistent" && data.marked).length >
+        0 ||
       some(run, [kind], (one) => one.live && persistent(one) && changedColumns(one).length > 0).length > 0;
     const { writes } = run.recorded;
     let found: object[] = [];
@@ -416,7 +426,8 @@ export const operations = {
   async changeOutside(run, a, b): Promise<boolean> {
     const { world } = run;
     const rows = (["Author", "Book", "Employee"] as const).flatMap((kind) =>
-      [...world.committed.tables[kind].keys()].map((key) => ({ kind, key })));
+      [...world.committed.tables[kind].keys()].map((key) => ({ kind, key }))
+    );
     const found = pick(rows, a);
     if (world.view !== null || found === undefined) return false;
     run.trace.push(`  ${found.kind} ${found.key}`);
@@ -483,7 +494,9 @@ export const operations = {
     if (!done) return true;
     assert(merged === run.of(mirror), "merge() gave another instance");
     const { cols } = mirror.data;
-    for (const column of ["id", "name", "email", "born", "meta", "visits"] as const) cols[column] = plain(given[column]);
+    for (const column of ["id", "name", "email", "born", "meta", "visits"] as const) {
+      cols[column] = plain(given[column]);
+    }
     if (mirror.data.base === null) cols.version = given.version;
     return true;
   },

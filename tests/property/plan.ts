@@ -4,6 +4,7 @@
  */
 import { type Cell, EXPIRED, list, type Mirror, Plus, type Related, sameMembers, type World } from "./model.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
+import { LeftOut, leftOut } from "./switches.ts";
 
 /** The parent that a foreign key is to have. */
 interface Assignment {
@@ -25,10 +26,14 @@ export interface Plan {
   apply(keyOf: (mirror: Mirror) => Key): void;
 }
 
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(why: string, readonly by: string) {
+    super(why);
+  }
+}
 
-const refuse = (why: string): never => {
-  throw new Refused(why);
+const refuse = (why: string, by = "ValidationError"): never => {
+  throw new Refused(why, by);
 };
 
 /** Plans a flush of everything. Adds what the session's instances reach, as the flush does. */
@@ -39,7 +44,7 @@ export function planFlush(world: World): Plan {
     return new Flush(world).plan();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return { ...nothing, errors: new Set(["ValidationError"]) };
+    return { ...nothing, errors: new Set([error.by]) };
   }
 }
 
@@ -80,10 +85,14 @@ class Flush {
     const before = JSON.stringify(this.#world.rows.dump());
     let temporary = 0;
     const keys = new Map<Mirror, Key>();
-    const after = this.#rows((mirror) => {
-      if (!keys.has(mirror)) keys.set(mirror, --temporary);
-      return keys.get(mirror)!;
-    }, stale, errors);
+    const after = this.#rows(
+      (mirror) => {
+        if (!keys.has(mirror)) keys.set(mirror, --temporary);
+        return keys.get(mirror)!;
+      },
+      stale,
+      errors,
+    );
     if (stale.size > 0) errors.add("StaleDataError");
     for (const error of after.broken()) errors.add(error);
     if (errors.size === 0 && this.#swaps(after)) errors.add("ValidationError");
@@ -176,6 +185,7 @@ class Flush {
           refuse("a required value is missing");
         }
       }
+      if (Object.values(cols).includes(EXPIRED)) refuse("a value is not known", "ExpiredPropertyError");
       if (mirror.key === undefined) continue;
       const key = `${mirror.kind} ${mirror.key}`;
       if (keys.has(key)) refuse("two new instances have the same key");
@@ -187,6 +197,9 @@ class Flush {
     for (const mirror of this.#world.mirrors) {
       if (!this.#inserts.has(mirror) && !(mirror.data.status === "persistent" && !this.#deletes.has(mirror))) continue;
       for (const { fk, parent } of this.#assigned.get(mirror) ?? []) {
+        const { cols, base } = mirror.data;
+        const idle = base !== null && (parent === null ? null : parent.key) === base[fk] && cols[fk] !== base[fk];
+        if (leftOut.relationSaysNothingNew && idle) throw new LeftOut();
         if (parent !== null && this.#deletes.has(parent)) refuse("the parent is to be deleted");
         if (parent === null && mirror.shape.parents.some((one) => one.fk === fk && !one.nullable)) refuse("not null");
         if (parent !== null && parent.key === undefined && !this.#inserts.has(parent)) refuse("the parent has no key");
@@ -202,7 +215,7 @@ class Flush {
       mirror.data.status === "persistent" && !this.#deletes.has(mirror) &&
       (changedColumns(mirror).length > 0 ||
         (this.#assigned.get(mirror) ?? []).some(({ fk, parent }) =>
-          parent !== null && this.#inserts.has(parent) || (parent?.key ?? null) !== mirror.data.base![fk]
+          (parent === null ? null : parent.key) !== mirror.data.base![fk]
         ))
     );
   }
@@ -371,7 +384,9 @@ class Flush {
     for (const { name, fk } of many) {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
       const stays = (one: Mirror) =>
-        one.data.status === "persistent" && (fk === null || one.data.base![fk] === mirror.key);
+        one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
+      const deleted = list(rels[name]).some((one) => one.data.status === "deleted");
+      if (leftOut.deletedInLinks && fk === null && deleted) throw new LeftOut();
       remember(name, list(rels[name]).filter(stays));
     }
   }
