@@ -45,7 +45,16 @@ export interface BeginOptions extends TransactionOptions {
 /** The options of `commit()`. */
 export type CommitOptions = CallOptions;
 
-const SESSION_OPTIONS = ["bind", "mode", "autoflush", "expireOnCommit", "optimistic", "verifyReads", "info"];
+/** The names of the options of a session. */
+export const SESSION_OPTIONS: readonly string[] = [
+  "bind",
+  "mode",
+  "autoflush",
+  "expireOnCommit",
+  "optimistic",
+  "verifyReads",
+  "info",
+];
 const BEGIN_OPTIONS = ["isolation", "readOnly", "deferrable", "mode"];
 const MODES = ["auto", "batch", "interactive"];
 

@@ -130,7 +130,7 @@ export function resultSuite(target: Target): void {
       await using session = place.session();
       session.autoflush = false;
       session.add(new Author({ name: "Ann" }));
-      await refused(() => session.execute("SELECT nothing FROM nowhere"), StatementError, "nowhere");
+      await refused(() => session.execute("SELECT nope FROM nowhere"), StatementError, "nowhere");
       await refused(() => session.execute("SELEC 1"), StatementError);
       await refused(() => session.query(Author).where(sql`no_such_column = 1`).all(), StatementError, "no_such_column");
       assertEquals(session.state, "open");

@@ -9,6 +9,7 @@ import { includeSuite } from "./includes.ts";
 import { objectSuite } from "./objects.ts";
 import { querySuite } from "./queries.ts";
 import { resultSuite } from "./results.ts";
+import { errorSuite } from "./errors.ts";
 import { identitySuite } from "./identity.ts";
 import { orderingSuite } from "./ordering.ts";
 import { relationSuite } from "./relations.ts";
@@ -36,4 +37,5 @@ export function conformance(target: Target): void {
   transactionSuite(target);
   savepointSuite(target);
   autoflushSuite(target);
+  errorSuite(target);
 }

@@ -213,7 +213,7 @@ export function transactionSuite(target: Target): void {
     await using session = place.session();
     const [authors, wrong, one] = await Promise.allSettled([
       session.query(Author).all(),
-      session.execute("SELECT nothing FROM nowhere"),
+      session.execute("SELECT nope FROM nowhere"),
       session.scalar("SELECT 1"),
     ]);
     assertEquals([authors.status, wrong.status, one.status], ["fulfilled", "rejected", "fulfilled"]);

@@ -7,7 +7,6 @@ import { EXPIRED, list, type Mirror, Plus, type Status, World } from "./model.ts
 import { classes, type Kind, kinds, shapes } from "./models.ts";
 import { changedColumns, type Plan, planFlush } from "./plan.ts";
 import { type Key, plain, Rows } from "./rows.ts";
-import { LeftOut, leftOut } from "./switches.ts";
 
 /** A database that tells what was sent through it. */
 export interface Recorded {
@@ -163,7 +162,6 @@ export class Run {
   async rollback(depth: number): Promise<void> {
     const { world, session, recorded } = this;
     this.trace.push(`  rollback to ${depth}`);
-    if (leftOut.reloadExpunged && world.doubles(Math.max(depth, 0))) throw new LeftOut();
     const { requests } = recorded;
     const silent = recorded.connection === null;
     if (depth <= 0) await session.rollback();

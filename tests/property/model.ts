@@ -4,7 +4,6 @@
  */
 import { type Kind, type Shape, shapes } from "./models.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
-import { LeftOut, leftOut } from "./switches.ts";
 
 /** Stands for a value that is not known until it is read again. */
 export const EXPIRED: unique symbol = Symbol("expired");
@@ -36,10 +35,8 @@ export interface Held {
   rels: Record<string, Related>;
   /** What was read or written last of the relations. */
   loaded: Record<string, Related>;
-  /** The properties that it did not have before it was inserted. */
-  absent: readonly string[];
-  /** Set in a copy that a rollback must not put back while a fault is known. */
-  leftOut?: boolean;
+  /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
+  given: Record<string, Cell>;
 }
 
 /** What the model holds of one instance. */
@@ -92,6 +89,7 @@ export function copyHeld(held: Held): Held {
   return {
     ...held,
     cols: { ...held.cols },
+    given: { ...held.given },
     base: held.base && { ...held.base },
     rels: copyRelated(held.rels),
     loaded: copyRelated(held.loaded),
@@ -114,8 +112,6 @@ export class World {
   readonly mirrors: Mirror[] = [];
   readonly frames: Frame[] = [];
   #serial = 0;
-  /** Loaded after uncommitted writes. */
-  readonly #uncertain = new Set<Mirror>();
 
   get rows(): Rows {
     return this.view ?? this.committed;
@@ -131,7 +127,7 @@ export class World {
       base: null,
       rels,
       loaded: {},
-      absent: [],
+      given: {},
     };
     const mirror = new Mirror(kind, ++this.#serial, data);
     this.mirrors.push(mirror);
@@ -182,8 +178,7 @@ export class World {
     this.#end();
     for (const { data } of this.mirrors) {
       if (data.status !== "deleted") continue;
-      data.status = "detached";
-      data.gone = true;
+      Object.assign(data, { status: "detached", gone: true, base: null, loaded: {} });
     }
   }
 
@@ -191,11 +186,11 @@ export class World {
     this.frames.length = 0;
     this.view = null;
     this.wrote = false;
-    this.#uncertain.clear();
   }
 
   /** Puts everything back to where a frame began; frame 0 is the transaction itself. */
   rollback(depth: number): void {
+    this.autobegin(); // what was changed outside any transaction is put back too
     const frame = this.frames[depth];
     if (frame === undefined) return;
     // From the inside out: what becomes transient keeps what it held at the innermost savepoint.
@@ -207,26 +202,17 @@ export class World {
     else if (this.view !== null) this.view = frame.db;
   }
 
-  /** Whether a rollback would give a row two instances. */
-  doubles(depth: number): boolean {
-    const keys = new Set<string>();
-    for (const mirror of this.mirrors) {
-      const held = this.frames[depth]?.saved.get(mirror);
-      if (held?.status !== "persistent") continue;
-      const key = `${mirror.kind} ${held.cols.id}`;
-      if (keys.has(key)) return true;
-      keys.add(key);
-    }
-    return false;
-  }
-
   #restore(mirror: Mirror, { saved }: Frame): void {
     const before = saved.get(mirror);
     const { data } = mirror;
-    if (before?.leftOut) throw new LeftOut();
     if (before === undefined) {
-      if (data.status === "transient") return;
-      if (data.base !== null) { for (const column of data.absent) delete data.cols[column]; }
+      if (data.status === "transient" || data.status === "detached") return;
+      if (data.base !== null) {
+        for (const [column, cell] of Object.entries(data.given)) {
+          if (cell === undefined) delete data.cols[column];
+          else data.cols[column] = cell;
+        }
+      }
       Object.assign(data, { status: "transient", marked: false, base: null, loaded: {} });
     } else if (before.status === "persistent" || before.status === "pending") mirror.data = before;
     else mirror.data = { ...before, cols: data.cols, rels: data.rels };
@@ -243,10 +229,7 @@ export class World {
       Object.assign(mirror.data, { status: "persistent", base: { ...row } });
       for (const { saved } of this.frames) {
         const held = copyHeld(mirror.data);
-        if (this.wrote) {
-          expire(mirror, held);
-          this.#uncertain.add(mirror);
-        }
+        if (this.wrote) expire(mirror, held);
         saved.set(mirror, held);
       }
       return mirror;
@@ -282,7 +265,6 @@ export class World {
     if (data.loaded[name] !== undefined && data.rels[name] !== undefined) return;
     this.#learn(mirror, (held) => {
       if (held.loaded[name] !== undefined && held.rels[name] !== undefined) return;
-      if (leftOut.loadedInsideSavepoint && held !== data && isChanged(held)) held.leftOut = true;
       const current = held.loaded[name] === undefined ? held.rels[name] : undefined;
       held.loaded[name] = Array.isArray(members) ? [...members] : members;
       if (Array.isArray(members)) {
@@ -320,9 +302,6 @@ export class World {
   }
 
   touch(mirror: Mirror): void {
-    if (leftOut.touchedUncertain && this.#uncertain.has(mirror)) {
-      for (const { saved } of this.frames) if (saved.has(mirror)) saved.get(mirror)!.leftOut = true;
-    }
     this.frames.at(-1)?.touched.add(mirror);
   }
 
@@ -333,12 +312,16 @@ export class World {
     const { data } = mirror;
     if (data.status === "pending" || data.status === "persistent") {
       data.marked = false;
-    } else if (data.status === "deleted" || data.gone) return "ValidationError";
+    } else if (data.status === "deleted") return "ValidationError";
     else {
       const holder = mirror.key === undefined ? undefined : this.find(mirror.kind, mirror.key);
-      if (holder !== undefined && (!holder.data.marked || data.status === "detached")) return "ValidationError";
-      if (data.status === "detached") this.touch(mirror);
-      data.status = data.status === "detached" ? "persistent" : "pending";
+      if (holder !== undefined && (!holder.data.marked || data.status === "detached" && !data.gone)) {
+        return "ValidationError";
+      }
+      const again = data.status === "detached" && !data.gone;
+      if (again) this.touch(mirror);
+      data.status = again ? "persistent" : "pending";
+      data.gone = false;
     }
     return this.cascadeSave([mirror]);
   }
@@ -393,14 +376,24 @@ export class World {
     return cols[fk] !== base?.[fk] && cols[fk] !== parent.key;
   }
 
+  /** Takes an instance out for good: a rollback does not bring it back. */
   expunge(mirror: Mirror): void {
-    this.touch(mirror);
+    for (const { saved, touched } of this.frames) {
+      saved.delete(mirror);
+      touched.delete(mirror);
+    }
     mirror.data.marked = false;
     mirror.data.status = mirror.data.status === "pending" ? "transient" : "detached";
   }
 
   expire(mirror: Mirror): void {
     this.touch(mirror);
+    const { cols, given } = mirror.data;
+    for (const column of Object.keys(cols)) {
+      if (!(column in given) && cols[column] !== EXPIRED && !(cols[column] instanceof Plus)) {
+        given[column] = cols[column];
+      }
+    }
     expire(mirror, mirror.data);
   }
 }
@@ -416,10 +409,4 @@ function expire({ shape }: Mirror, held: Held): void {
   }
   for (const name of Object.keys(held.loaded)) delete held.rels[name];
   held.loaded = {};
-}
-
-/** Whether an instance differs from what was read. */
-function isChanged({ status, cols, base, rels, loaded }: Held): boolean {
-  return status === "pending" || Object.keys(base ?? {}).some((column) => cols[column] !== base![column]) ||
-    Object.keys(rels).some((name) => rels[name] !== undefined && !sameMembers(rels[name], loaded[name]));
 }

@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { EXPIRED, list, type Mirror, Plus } from "./model.ts";
 import { Author, classes, type Kind, kinds, type Shape, shapes } from "./models.ts";
 import { changedColumns } from "./plan.ts";
-import { leftOut } from "./switches.ts";
+import { LeftOut, leftOut } from "./switches.ts";
 import { type Key, plain } from "./rows.ts";
 
 /** One step of a sequence. */
@@ -162,7 +162,7 @@ export const operations = {
 
   /** Adds what is in no session: new, taken out, rolled back, or deleted; or takes a mark for deletion away. */
   async addAgain(run, a): Promise<boolean> {
-    const mirror = pick(some(run, kinds, (one) => !one.live && !(leftOut.addGone && one.data.gone)), a);
+    const mirror = pick(some(run, kinds, (one) => !one.live), a);
     if (mirror === undefined) return false;
     run.trace.push(`  ${mirror} (${mirror.data.status})`);
     await add(run, mirror);
@@ -371,6 +371,8 @@ export const operations = {
     const mirror = pick(some(run, kinds, (one) => one.inSession), a);
     if (mirror === undefined) return false;
     run.trace.push(`  ${mirror}`);
+    const written = run.world.frames.some(({ saved }) => saved.get(mirror)?.status !== "persistent");
+    if (leftOut.expungeUncommitted && persistent(mirror) && written) throw new LeftOut();
     run.world.autobegin();
     run.session.expunge(run.of(mirror));
     run.world.expunge(mirror);

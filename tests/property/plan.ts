@@ -4,7 +4,6 @@
  */
 import { type Cell, EXPIRED, list, type Mirror, Plus, type Related, sameMembers, type World } from "./model.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
-import { LeftOut, leftOut } from "./switches.ts";
 
 /** The parent that a foreign key is to have. */
 interface Assignment {
@@ -197,9 +196,6 @@ class Flush {
     for (const mirror of this.#world.mirrors) {
       if (!this.#inserts.has(mirror) && !(mirror.data.status === "persistent" && !this.#deletes.has(mirror))) continue;
       for (const { fk, parent } of this.#assigned.get(mirror) ?? []) {
-        const { cols, base } = mirror.data;
-        const idle = base !== null && (parent === null ? null : parent.key) === base[fk] && cols[fk] !== base[fk];
-        if (leftOut.relationSaysNothingNew && idle) throw new LeftOut();
         if (parent !== null && this.#deletes.has(parent)) refuse("the parent is to be deleted");
         if (parent === null && mirror.shape.parents.some((one) => one.fk === fk && !one.nullable)) refuse("not null");
         if (parent !== null && parent.key === undefined && !this.#inserts.has(parent)) refuse("the parent has no key");
@@ -320,7 +316,10 @@ class Flush {
     const updates = this.#updates();
     const inserted = [...this.#inserts];
     for (const mirror of inserted) {
-      mirror.data.absent = Object.keys(mirror.shape.columns).filter((column) => mirror.data.cols[column] === undefined);
+      const { cols } = mirror.data;
+      const kept = ["version", ...mirror.shape.parents.map(({ fk }) => fk)];
+      const columns = Object.keys(mirror.shape.columns).filter((one) => cols[one] === undefined || kept.includes(one));
+      mirror.data.given = Object.fromEntries(columns.map((column) => [column, cols[column]]));
     }
     // Assigned foreign keys show on every instance that has them, also where the row held them already.
     const shown = world.mirrors.filter((mirror) => mirror.live && !this.#deletes.has(mirror))
@@ -385,8 +384,6 @@ class Flush {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
       const stays = (one: Mirror) =>
         one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
-      const deleted = list(rels[name]).some((one) => one.data.status === "deleted");
-      if (leftOut.deletedInLinks && fk === null && deleted) throw new LeftOut();
       remember(name, list(rels[name]).filter(stays));
     }
   }
