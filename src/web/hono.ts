@@ -173,7 +173,7 @@ export function session<const Name extends string = "session">(
       }
     } finally {
       await lazy.end();
-      await source.close?.();
+      await source.close?.().catch(() => {}); // the outcome is decided, and a commit was made or was not
     }
   };
 }

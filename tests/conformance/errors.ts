@@ -10,7 +10,6 @@ import {
   LedgeError,
   NotNullViolationError,
   Session,
-  TimeoutError,
   UniqueViolationError,
   ValidationError,
 } from "../../mod.ts";
@@ -59,8 +58,8 @@ export function errorSuite(target: Target): void {
     ["uuid", "not-a-uuid", "UUID"],
     ["timestamp", "2024-01-01", "Date"],
     ["timestamp", new Date(Number.NaN), "Date"],
-    ["date", new Date(0), "YYYY-MM-DD"],
-    ["date", "2024-02-30", "2024-02-30"],
+    ["date", new Date(0), "day as text"],
+    ["date", "2024-02-30"],
     ["json", { f: () => 1 }, "JSON"],
     ["json", new Map(), "JSON"],
     ["json", 5n, "JSON"],
@@ -71,7 +70,6 @@ export function errorSuite(target: Target): void {
   ];
   wrong.forEach(([property, value, ...words], i) => {
     test(target, `session.commit() refuses a wrong value ${i} of ${property}`, async (place) => {
-      if (property === "date" && value === "2024-02-30") words.pop();
       await refusesValue(place, { [property]: value }, `Sample.${property}`, ...words);
     });
   });
@@ -180,20 +178,5 @@ export function errorSuite(target: Target): void {
     await refused(() => session.commit({ nope: 1 } as never), ValidationError, '"nope"', "signal");
     await refused(() => session.commit({ timeout: -1 }), ValidationError, "timeout");
     await refused(() => session.query(Author).all({ timeout: Number.NaN }), ValidationError, "timeout");
-  });
-
-  test(target, "session.commit() that is out of time says so, and the session is failed or done", async (place) => {
-    await using session = place.session();
-    session.addAll(Array.from({ length: 2000 }, (_, i) => new Author({ name: `a${i}` })));
-    // One millisecond is not enough anywhere; whether it was applied may be unknown, but never half of it.
-    const error = await session.commit({ timeout: 1 }).then(() => null, (thrown) => thrown);
-    if (error !== null) {
-      assertInstanceOf(error, LedgeError);
-      assert(error instanceof TimeoutError || error.code === "LEDGE_COMMIT_OUTCOME_UNKNOWN", `${error}`);
-      assertEquals(session.state, "failed");
-      await session.rollback();
-    }
-    const rows = await place.rows("authors");
-    assert(rows === 0 || rows === 2000, `${rows} rows`);
   });
 }

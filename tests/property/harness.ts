@@ -129,7 +129,7 @@ export class Run {
     }
     if (error === null) {
       if (kind !== "commit" && wrote) world.wrote = true;
-      if (wrote || before.connection !== null && kind === "commit") plan.apply((mirror) => this.#madeKey(mirror));
+      plan.apply((mirror) => this.#madeKey(mirror));
       if (kind === "commit" && before.connection === null) {
         assert(recorded.requests - before.requests <= 1, "A commit without a connection took more than one request");
       }
@@ -168,8 +168,12 @@ export class Run {
     else await session.rollback(world.frames[depth]!.name!);
     if (silent) assertEquals(recorded.requests, requests, "A rollback in memory alone sent something");
     world.rollback(Math.max(depth, 0));
-    // An expression of the row's old value means nothing in an insert: its author would take it back.
-    for (const mirror of world.mirrors) {
+    this.dropExpressions();
+  }
+
+  /** An expression of the row's old value means nothing in an insert: what has no row gives it up. */
+  dropExpressions(): void {
+    for (const mirror of this.world.mirrors) {
       if (!(mirror.data.cols.visits instanceof Plus) || mirror.data.base !== null) continue;
       this.of(mirror).visits = 0;
       mirror.data.cols.visits = 0;

@@ -35,6 +35,8 @@ export interface Held {
   rels: Record<string, Related>;
   /** What was read or written last of the relations. */
   loaded: Record<string, Related>;
+  /** Whether it came into the session through a collection whose orphans are deleted. */
+  byCollection: boolean;
   /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
   given: Record<string, Cell>;
 }
@@ -127,6 +129,7 @@ export class World {
       base: null,
       rels,
       loaded: {},
+      byCollection: false,
       given: {},
     };
     const mirror = new Mirror(kind, ++this.#serial, data);
@@ -319,7 +322,10 @@ export class World {
         return "ValidationError";
       }
       const again = data.status === "detached" && !data.gone;
-      if (again) this.touch(mirror);
+      if (again) {
+        for (const { saved } of this.frames) if (!saved.has(mirror)) saved.set(mirror, copyHeld(data));
+        this.touch(mirror);
+      }
       data.status = again ? "persistent" : "pending";
       data.gone = false;
     }
@@ -330,11 +336,12 @@ export class World {
   cascadeSave(from: readonly Mirror[]): string | null {
     for (const mirror of from) {
       if (!mirror.live) continue;
-      for (const value of Object.values(mirror.data.rels)) {
+      for (const [name, value] of Object.entries(mirror.data.rels)) {
         for (const member of list(value)) {
           if (member.inSession || member.data.status === "deleted" || member.data.gone) continue;
           const refused = this.add(member);
           if (refused !== null) return refused;
+          member.data.byCollection = mirror.shape.children.some((one) => one.name === name && one.cascade);
         }
       }
     }
@@ -345,10 +352,7 @@ export class World {
   delete(mirror: Mirror): void {
     const { data } = mirror;
     if (data.status === "deleted") return;
-    if (data.status === "detached") {
-      this.touch(mirror);
-      data.status = "persistent";
-    }
+    if (data.status === "detached") this.add(mirror);
     for (const { name, cascade } of mirror.shape.children) {
       if (!cascade) continue;
       for (const child of list(data.rels[name])) if (child.data.status === "pending") this.delete(child);

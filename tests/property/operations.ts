@@ -76,6 +76,7 @@ function fresh(run: Run, kind: Exclude<Kind, "Author">, n: number): Mirror {
 
 async function add(run: Run, mirror: Mirror): Promise<void> {
   run.world.autobegin();
+  mirror.data.byCollection = false;
   await run.expect(run.world.add(mirror), () => run.session.add(run.of(mirror)));
 }
 
@@ -415,7 +416,10 @@ export const operations = {
 
   async commit(run, a): Promise<boolean> {
     run.world.autobegin();
-    if (await run.flushing("commit", () => run.session.commit(), a % 2 > 0)) run.world.commit();
+    if (await run.flushing("commit", () => run.session.commit(), a % 2 > 0)) {
+      run.world.commit();
+      run.dropExpressions();
+    }
     return true;
   },
 

@@ -4,6 +4,7 @@
  */
 import { type Cell, EXPIRED, list, type Mirror, Plus, type Related, sameMembers, type World } from "./model.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
+import { LeftOut, leftOut } from "./switches.ts";
 
 /** The parent that a foreign key is to have. */
 interface Assignment {
@@ -143,6 +144,11 @@ class Flush {
         for (const one of now) if (!was.includes(one)) this.#linked.set(id(pair(one)), pair(one));
         for (const one of was) if (!now.includes(one)) this.#unlinked.set(id(pair(one)), pair(one));
       }
+    }
+    for (const mirror of this.#inserts) {
+      if (!mirror.data.byCollection || this.#assignmentOf(mirror, "bookId") || mirror.data.cols.bookId) continue;
+      mirror.data.status = "transient";
+      this.#inserts.delete(mirror);
     }
     for (const { child, parent, fk, cascade } of orphans) {
       const given = this.#assignmentOf(child, fk);
@@ -343,6 +349,8 @@ class Flush {
       data.status = "persistent";
     }
     for (const mirror of this.#deletes) {
+      const unknown = mirror.shape.parents.some(({ fk }) => mirror.data.base![fk] === EXPIRED);
+      if (leftOut.deletedExpired && unknown) throw new LeftOut();
       world.touch(mirror);
       Object.assign(mirror.data, { status: "deleted", marked: false });
     }
@@ -384,6 +392,8 @@ class Flush {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
       const stays = (one: Mirror) =>
         one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
+      const left = !list(rels[name]).every(stays) && isRelationChanged(mirror, name);
+      if (leftOut.settledMemberLeft && left) throw new LeftOut();
       remember(name, list(rels[name]).filter(stays));
     }
   }

@@ -2,6 +2,10 @@
 export const leftOut = {
   /** Taking out of the session what was inserted in this transaction. */
   expungeUncommitted: true,
+  /** Changing a collection while one of its members is given another parent by itself. */
+  settledMemberLeft: true,
+  /** Deleting an instance while its foreign key is expired. */
+  deletedExpired: true,
 };
 
 /** Ends a sequence that has come to what is left out. */
