@@ -76,7 +76,7 @@ export type {
 export { Sql, sql, type SqlPart, type SqlTag } from "./src/sql/tag.ts";
 export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
-export type { Codec, Dialect, GuardFailure } from "./src/sql/dialect.ts";
+export type { Codec, Dialect, GuardFailure, RowLock } from "./src/sql/dialect.ts";
 export type {
   Cell,
   CheckedRow,
@@ -94,6 +94,7 @@ export type {
 } from "./src/sql/step.ts";
 export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
+export type { IncludeTree, LockOptions, SelectNode } from "./src/query/select_node.ts";
 export { Query, type QueryRunner, Select, select } from "./src/query/select.ts";
 export {
   type ExecuteOptions,

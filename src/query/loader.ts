@@ -7,13 +7,22 @@
 import type { CallOptions, Database } from "../database.ts";
 import type { ReadQueue } from "../execution/reads.ts";
 import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
+import type { RowLock } from "../sql/dialect.ts";
 import type { ColumnInfo } from "../sql/table.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import { Hydrator } from "../state/hydrate.ts";
 import { type InstanceState, isExpired } from "../state/instance_state.ts";
 import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import type { Tracker } from "../state/tracker.ts";
-import { columnList, type IncludeTree, isVolatileNode, type SelectNode, toSelect, writeSelect } from "./select_node.ts";
+import {
+  columnList,
+  type IncludeTree,
+  isVolatileNode,
+  lockClause,
+  type SelectNode,
+  toSelect,
+  writeSelect,
+} from "./select_node.ts";
 import { columnName, type QueryContext, tableName } from "./where.ts";
 
 /** What a loader works with. */
@@ -28,6 +37,8 @@ export interface LoaderContext {
 /** How to load. */
 export interface LoadOptions extends CallOptions {
   readonly populateExisting?: boolean;
+  /** How the rows are locked; they are then populated again. */
+  readonly lock?: RowLock | null;
 }
 
 /** A relation to load: the condition on its target's rows, and what to load from those. */
@@ -63,11 +74,13 @@ export class Loader {
   /** The instances of a query, in its order. One request, with its includes, where the database batches. */
   async select(node: SelectNode, options: LoadOptions = {}): Promise<object[]> {
     const { database } = this.#context;
-    const populate = node.populateExisting || options.populateExisting === true;
-    const together = node.include.size > 0 && database.capabilities.batch === "atomic" && !isVolatileNode(node);
+    const locked = node.lock !== null;
+    const populate = node.populateExisting || options.populateExisting === true || locked;
+    const together = node.include.size > 0 && !locked && database.capabilities.batch === "atomic" &&
+      !isVolatileNode(node);
     if (!together) {
       const [result] = await this.#read([toSelect(node, database.dialect)], options);
-      const roots = this.#hydrate(node.mapper, result!, populate);
+      const roots = this.#hydrate(node.mapper, result!, populate, locked);
       if (node.include.size > 0) await this.#loadInto(node.mapper, roots, node.include, populate, options);
       return roots.map(({ state }) => state.instance);
     }
@@ -98,7 +111,7 @@ export class Loader {
     }));
     const missing = wanted.filter(({ token }) => {
       const known = tracker.identity.get(mapper, token);
-      return known === undefined || options.populateExisting === true || isExpired(known);
+      return known === undefined || populates(options) || isExpired(known);
     });
     const found = missing.length === 0 ? new Set<KeyToken>() : await this.#gather(mapper, missing, options);
     const asked = new Set(missing.map(({ token }) => token));
@@ -134,16 +147,20 @@ export class Loader {
     options: LoadOptions,
   ): Promise<ReadonlySet<KeyToken>> {
     // A caller that can give up, or that overwrites, asks for itself.
-    const alone = options.signal !== undefined || options.timeout !== undefined || options.populateExisting === true;
+    const alone = options.signal !== undefined || options.timeout !== undefined || populates(options);
     let gathering = alone ? undefined : this.#gathering.get(mapper);
     if (gathering === undefined) {
       const keys = new Map<KeyToken, readonly SqlValue[]>();
       const statements = (): readonly Statement[] => {
         if (!alone) this.#gathering.delete(mapper);
-        return [this.#byKeys(mapper, [...keys.values()])];
+        return [this.#byKeys(mapper, [...keys.values()], options.lock ?? null)];
       };
       const found = this.#context.reads.read({ statements, safe: true }, options).then(([result]) =>
-        new Set(this.#hydrate(mapper, result!, options.populateExisting === true).map(({ state }) => state.key!))
+        new Set(
+          this.#hydrate(mapper, result!, populates(options), (options.lock ?? null) !== null).map(({ state }) =>
+            state.key!
+          ),
+        )
       );
       gathering = { keys, found };
       if (!alone) this.#gathering.set(mapper, gathering);
@@ -152,11 +169,12 @@ export class Loader {
     return gathering.found;
   }
 
-  #byKeys(mapper: Mapper, keys: readonly (readonly SqlValue[])[]): Statement {
+  #byKeys(mapper: Mapper, keys: readonly (readonly SqlValue[])[], lock: RowLock | null): Statement {
     const { dialect } = this.#context.database;
     const params: SqlValue[] = [];
     const test = `${this.#tuple(mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
-    return { sql: `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}`, params };
+    const select = `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}`;
+    return { sql: select + lockClause(lock, dialect), params };
   }
 
   #tuple(mapper: Mapper, columns: readonly MappedColumn[]): string {
@@ -164,9 +182,13 @@ export class Loader {
     return names.length === 1 ? names[0]! : `(${names.join(", ")})`;
   }
 
-  #hydrate(mapper: Mapper, result: ResultSet, populateExisting: boolean): Loading[] {
+  #hydrate(mapper: Mapper, result: ResultSet, populateExisting: boolean, keepChanges = false): Loading[] {
     const { tracker, database, uncertain } = this.#context;
-    const hydrator = new Hydrator(tracker, mapper, mapper.codecs(database.dialect), { populateExisting, uncertain });
+    const hydrator = new Hydrator(tracker, mapper, mapper.codecs(database.dialect), {
+      populateExisting,
+      keepChanges,
+      uncertain,
+    });
     return result.rows.map((row) => ({ state: hydrator.state(row), row }));
   }
 
@@ -338,6 +360,11 @@ export class Loader {
     instance[name] = value;
     state.relations = new Map(state.relations ?? []).set(name, snapshot);
   }
+}
+
+/** Whether what is loaded is asked for, and overwritten, all the same. */
+function populates({ populateExisting, lock }: LoadOptions): boolean {
+  return populateExisting === true || (lock ?? null) !== null;
 }
 
 /** The values of columns: of the row just read where there is one, else of the instance. */

@@ -9,7 +9,7 @@ import type { Declared } from "../model/declared.ts";
 import { mapperOf } from "../model/mapper.ts";
 import type { OrderBy, Where } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Loaded } from "../model/types.ts";
-import { mergeIncludes, parseInclude, selectAll, type SelectNode } from "./select_node.ts";
+import { type LockOptions, mergeIncludes, parseInclude, parseLock, selectAll, type SelectNode } from "./select_node.ts";
 import { parseOrder } from "./where.ts";
 
 /**
@@ -56,6 +56,13 @@ export class Select<T extends Entity, R = T> {
   /** Overwrites what loaded instances hold, pending changes included. */
   populateExisting(): this {
     return this.with({ populateExisting: true });
+  }
+  /**
+   * Locks the rows until the transaction ends, and reads them afresh: opens an interactive transaction. Refused, when it
+   * is run, for an instance with pending changes. On SQLite and libSQL the transaction has the only write lock.
+   */
+  forUpdate(options: LockOptions = {}): this {
+    return this.with({ lock: parseLock(options) });
   }
 }
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
+import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
-import type { Dialect } from "../sql/dialect.ts";
+import type { Dialect, RowLock } from "../sql/dialect.ts";
 import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
@@ -23,11 +23,22 @@ export interface SelectNode {
   readonly offset: number | null;
   readonly include: IncludeTree;
   readonly populateExisting: boolean;
+  /** How its rows are locked until the transaction ends. */
+  readonly lock: RowLock | null;
 }
 
 /** The node that selects every row of a model. */
 export function selectAll(mapper: Mapper): SelectNode {
-  return { mapper, where: [], order: [], limit: null, offset: null, include: new Map(), populateExisting: false };
+  return {
+    mapper,
+    where: [],
+    order: [],
+    limit: null,
+    offset: null,
+    include: new Map(),
+    populateExisting: false,
+    lock: null,
+  };
 }
 
 /** Every column of the model, in the model's order: what hydration reads. */
@@ -42,7 +53,39 @@ export function columnList(dialect: Dialect, mapper: Mapper): string {
 export function toSelect(node: SelectNode, dialect: Dialect): Statement {
   const params: SqlValue[] = [];
   const sql = writeSelect(node, columnList(dialect, node.mapper), { dialect, mapper: node.mapper, params }, true);
-  return { sql, params };
+  return { sql: sql + lockClause(node.lock, dialect), params };
+}
+
+/** What locks the rows of a SELECT. Throws an UnsupportedError where the database cannot do it as asked. */
+export function lockClause(lock: RowLock | null, dialect: Dialect): string {
+  if (lock === null) return "";
+  if (dialect.lock !== undefined) return dialect.lock(lock);
+  if (lock.skipLocked || lock.noWait) {
+    throw new UnsupportedError(
+      `${dialect.name} locks no single rows, so it cannot skip locked ones or fail on them; lock without`,
+    );
+  }
+  return "";
+}
+
+/** Options of a lock, as users give them. */
+export interface LockOptions {
+  /** Lock against changes only, so that others may read and lock likewise. */
+  readonly share?: boolean;
+  /** Leave out rows that are locked already. */
+  readonly skipLocked?: boolean;
+  /** Fail at once, with a `LockTimeoutError`, on a row that is locked already. */
+  readonly noWait?: boolean;
+}
+
+/** Reads a lock as users give it: `true` locks for an update. */
+export function parseLock(lock: boolean | LockOptions | undefined): RowLock | null {
+  if (lock === undefined || lock === false) return null;
+  const { share, ...rest } = lock === true ? {} as LockOptions : lock;
+  if (rest.skipLocked && rest.noWait) {
+    throw new ValidationError("A lock cannot both skip locked rows and fail on them; give skipLocked or noWait");
+  }
+  return { mode: share ? "share" : "update", ...rest };
 }
 
 /** A SELECT of some expressions over the rows of a node. */

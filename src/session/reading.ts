@@ -11,6 +11,7 @@ import type { Loader, LoadOptions } from "../query/loader.ts";
 import { Result } from "../query/result.ts";
 import type { QueryRunner } from "../query/select.ts";
 import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
+import type { RowLock } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import type { Sql } from "../sql/tag.ts";
 import { expireColumns, type InstanceState, isExpired } from "../state/instance_state.ts";
@@ -37,10 +38,14 @@ export class Reading implements QueryRunner {
     method: string,
     tables: Iterable<string> | "all",
     autoflush: boolean,
+    lock: RowLock | null,
     send: () => Promise<T>,
   ): Promise<T> {
     const transactions = this.#transactions;
-    if (transactions.mustPrepare(tables, autoflush)) await transactions.beforeQuery(`${method}()`, tables, autoflush);
+    if (lock !== null || transactions.mustPrepare(tables, autoflush)) {
+      await transactions.beforeQuery(`${method}()`, tables, autoflush);
+      if (lock !== null) await transactions.connect(`${method}() with a lock`);
+    }
     return await send();
   }
 
@@ -55,6 +60,7 @@ export class Reading implements QueryRunner {
       "get",
       [],
       false,
+      options.lock ?? null,
       () =>
         include.size === 0
           ? this.loader.get(mapper, keys, options)
@@ -71,12 +77,14 @@ export class Reading implements QueryRunner {
     const loaded: InstanceState[] = [];
     const found = keys.map(async (values) => {
       const known = this.#transactions.tracker.identity.get(mapper, keyToken(values)!);
-      if (known !== undefined && !isExpired(known) && !options.populateExisting) {
+      if (known !== undefined && !isExpired(known) && !options.populateExisting && !options.lock) {
         loaded.push(known);
         return known.instance;
       }
       const where = [Object.fromEntries(mapper.key.map((column, i) => [column.property, values[i]]))];
-      return (await this.loader.select({ ...selectAll(mapper), where, include }, options))[0] ?? null;
+      return (await this.loader.select({ ...selectAll(mapper), where, include, lock: options.lock ?? null }, options))[
+        0
+      ] ?? null;
     });
     const [instances] = await Promise.all([Promise.all(found), this.#loadMissing(loaded, include, options)]);
     return instances;
@@ -84,7 +92,7 @@ export class Reading implements QueryRunner {
 
   /** Loads relations of an instance, those that are not loaded yet. */
   load(state: InstanceState, include: IncludeTree, options: CallOptions): Promise<void> {
-    return this.prepared("load", [], false, () => this.#loadMissing([state], include, options));
+    return this.prepared("load", [], false, null, () => this.#loadMissing([state], include, options));
   }
 
   async #loadMissing(states: readonly InstanceState[], include: IncludeTree, options: LoadOptions): Promise<void> {
@@ -95,16 +103,18 @@ export class Reading implements QueryRunner {
   }
 
   /** Reads an instance again: all of it, or some of its columns and relations. */
-  refresh(state: InstanceState, properties: readonly string[] | undefined, options: CallOptions): Promise<void> {
+  refresh(state: InstanceState, properties: readonly string[] | undefined, options: LoadOptions): Promise<void> {
     const { mapper } = state;
     const named = properties ?? mapper.columns.map(({ property }) => property);
     const relations = named.filter((name) => mapper.relation(name) !== undefined);
     const columns = named.filter((name) => !relations.includes(name)).map((name) => mapper.column(name, "refresh"));
-    return this.prepared("refresh", [], false, async () => {
+    return this.prepared("refresh", [], false, options.lock ?? null, async () => {
       const include = parseInclude(mapper, relations);
       const [found] = await Promise.all([
         this.#refreshColumns(state, columns, properties === undefined, options),
-        include.size > 0 ? this.loader.load([state], include, { ...options, populateExisting: true }) : null,
+        include.size > 0
+          ? this.loader.load([state], include, { ...options, lock: null, populateExisting: true })
+          : null,
       ]);
       if (found) return;
       throw new ObjectDeletedError(
@@ -118,7 +128,7 @@ export class Reading implements QueryRunner {
     state: InstanceState,
     columns: readonly MappedColumn[],
     all: boolean,
-    options: CallOptions,
+    options: LoadOptions,
   ): Promise<boolean> {
     if (columns.length === 0) return true;
     const { mapper, instance } = state;
@@ -148,12 +158,12 @@ export class Reading implements QueryRunner {
   #query<T>(node: SelectNode, method: string, options: CallOptions = {}, send: () => Promise<T>): Promise<T> {
     const name = `query(${node.mapper.model}).${method}`;
     refuseUnknown(options, ["signal", "timeout"], `${name}()`);
-    return this.#transactions.run(name, () => this.prepared(name, tablesOf(node), this.#autoflush(), send));
+    return this.#transactions.run(name, () => this.prepared(name, tablesOf(node), this.#autoflush(), node.lock, send));
   }
 
   /** Runs a select and gives its instances as a result. */
   select(node: SelectNode, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
-    return this.prepared("execute", tablesOf(node), autoflush, async () => {
+    return this.prepared("execute", tablesOf(node), autoflush, node.lock, async () => {
       const found = await this.loader.select(node, options);
       const columns = node.mapper.columns.map(({ property }) => property);
       const rows = found.map((instance) =>
@@ -176,6 +186,7 @@ export class Reading implements QueryRunner {
       "execute",
       "all",
       autoflush,
+      null,
       async () => new Result(await this.#read(statement, false, options)),
     );
   }

@@ -11,7 +11,7 @@ import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Key, Loaded } from "../model/types.ts";
 import type { Result, Row, Scalars } from "../query/result.ts";
 import { Query, Select } from "../query/select.ts";
-import { parseInclude, selectAll } from "../query/select_node.ts";
+import { type LockOptions, parseInclude, parseLock, selectAll } from "../query/select_node.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { preview, Sql } from "../sql/tag.ts";
 import { type InstanceState, isChanged, isRelationTouched, knownState, stateOf } from "../state/instance_state.ts";
@@ -43,6 +43,11 @@ export interface GetOptions<I = never> extends CallOptions {
   readonly include?: I;
   /** Overwrite what a loaded instance holds, pending changes included. */
   readonly populateExisting?: boolean;
+  /**
+   * Lock the row until the transaction ends, and read it afresh: opens an interactive transaction. `true` locks for an
+   * update. Refused for an instance with pending changes.
+   */
+  readonly lock?: boolean | LockOptions;
 }
 
 /** Options of `execute` and its shorthands. */
@@ -223,12 +228,8 @@ export class Session {
     await this.#transactions.run("delete", async () => {
       const state = stateOf(instance, "delete");
       if (!markDeleted(this.#tracker, state)) return;
-      await this.#reading.prepared(
-        "delete",
-        [],
-        false,
-        () => cascadeDeletion(this.#tracker, this.#transactions.loader, [state]),
-      );
+      const cascade = () => cascadeDeletion(this.#tracker, this.#transactions.loader, [state]);
+      await this.#reading.prepared("delete", [], false, null, cascade);
     });
   }
   /** The same as `delete`. */
@@ -266,10 +267,10 @@ export class Session {
   ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
     const found = await this.#transactions.run("get", () => {
       const mapper = mapperOf(model);
-      const { include, ...how } = options;
-      refuseUnknown(options, ["include", "populateExisting", "signal", "timeout"], "get()");
+      const { include, lock, ...how } = options;
+      refuseUnknown(options, ["include", "populateExisting", "lock", "signal", "timeout"], "get()");
       const values = keys.map((key) => parseKey(mapper, key));
-      return this.#reading.get(mapper, values, parseInclude(mapper, include), how);
+      return this.#reading.get(mapper, values, parseInclude(mapper, include), { ...how, lock: parseLock(lock) });
     });
     return found as (Loaded<InstanceType<M>, I> | null)[];
   }
@@ -298,13 +299,18 @@ export class Session {
    */
   async refresh<T extends object>(
     instance: T,
-    options: CallOptions & { readonly properties?: readonly (keyof T & string)[] } = {},
+    options: CallOptions & {
+      readonly properties?: readonly (keyof T & string)[];
+      /** Lock the row until the transaction ends, as with `get`. */
+      readonly lock?: boolean | LockOptions;
+    } = {},
   ): Promise<T> {
-    refuseUnknown(options, ["properties", "signal", "timeout"], "refresh()");
-    const { properties, ...call } = options;
+    refuseUnknown(options, ["properties", "lock", "signal", "timeout"], "refresh()");
+    const { properties, lock, ...call } = options;
     await this.#transactions.run(
       "refresh",
-      () => this.#reading.refresh(this.#persistent(instance, "refresh"), properties, call),
+      () =>
+        this.#reading.refresh(this.#persistent(instance, "refresh"), properties, { ...call, lock: parseLock(lock) }),
     );
     return instance;
   }

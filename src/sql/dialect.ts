@@ -24,6 +24,16 @@ export type GuardFailure =
   | { readonly kind: "stale"; readonly step: number; readonly row: number; readonly count: number }
   | { readonly kind: "require"; readonly step: number };
 
+/** How the rows of a SELECT are locked until the transaction ends. */
+export interface RowLock {
+  /** "update": against every other lock. "share": against changes. */
+  readonly mode: "update" | "share";
+  /** Leaves out rows that are locked already. */
+  readonly skipLocked?: boolean;
+  /** Fails at once on a row that is locked already. */
+  readonly noWait?: boolean;
+}
+
 /** How one family of databases writes SQL. */
 export interface Dialect {
   readonly name: "sqlite" | "postgres" | "mysql";
@@ -64,4 +74,11 @@ export interface Dialect {
   createTable(table: TableInfo): readonly Statement[];
   /** DROP TABLE IF EXISTS statements for a table. */
   dropTable(table: TableInfo): readonly Statement[];
+  /**
+   * What stands at the end of a SELECT to lock its rows, with a leading space. Absent where a transaction has the whole
+   * database's write lock, and rows need none.
+   */
+  lock?(lock: RowLock): string;
+  /** One statement that makes settings for the rest of the transaction. Absent where there are none. */
+  settings?(settings: Readonly<Record<string, string>>): Statement;
 }

@@ -4,18 +4,29 @@
  *
  * @module
  */
+import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Codec } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
-import { type InstanceState, isExpired, isHidden, newState, type Properties, show } from "./instance_state.ts";
+import {
+  changedColumns,
+  type InstanceState,
+  isExpired,
+  isHidden,
+  newState,
+  type Properties,
+  show,
+} from "./instance_state.ts";
 import { keyToken } from "./key.ts";
 import { type Token, tokenOf, UNKNOWN } from "./snapshot.ts";
-import type { Tracker } from "./tracker.ts";
+import { label, type Tracker } from "./tracker.ts";
 
 /** How to hydrate. */
 export interface HydrateOptions {
   /** Overwrite what a loaded instance holds, changes included. */
   readonly populateExisting?: boolean;
+  /** Refuse to overwrite an instance that has changes. */
+  readonly keepChanges?: boolean;
   /** The rows may hold what a rollback undoes. */
   readonly uncertain?: boolean;
 }
@@ -40,6 +51,13 @@ export class Hydrator {
     const token = keyToken(mapper.key.map(({ index }) => decode(this.#codecs[index]!, row[index]!)))!;
     const known = this.#tracker.identity.get(mapper, token);
     if (known === undefined) return this.#load(row, token);
+    if (this.#options.keepChanges && (known.forced || changedColumns(known).length > 0)) {
+      throw new ValidationError(
+        `Cannot lock ${
+          label(known)
+        }: it has pending changes, which reading it again would lose; flush or refresh it first`,
+      );
+    }
     if (this.#options.populateExisting) this.#overwrite(known, row, mapper.columns);
     else if (isExpired(known)) {
       this.#overwrite(known, row, mapper.columns.filter((column) => this.#wantsValue(known, column)));

@@ -40,7 +40,7 @@ import {
   ValidationError,
 } from "../errors.ts";
 import type { SessionFactory } from "../session/factory.ts";
-import { checkSessionOptions, refuseUnknown, type SessionOptions } from "../session/options.ts";
+import { checkSessionOptions, refuseUnknown, SESSION_OPTIONS, type SessionOptions } from "../session/options.ts";
 import { Session } from "../session/session.ts";
 import { lazySession } from "./lazy_session.ts";
 
@@ -98,20 +98,9 @@ export interface FactoryMiddlewareOptions<Name extends string = "session"> exten
   readonly factory: SessionFactory | ((c: Context) => SessionFactory | Promise<SessionFactory>);
 }
 
-/** The names of all options; the type sees to it that none is missing. */
-const COMMON: Record<keyof SessionMiddlewareOptions, true> = { name: true, commitOn: true, onCommitError: true };
-const WITH_BIND: Record<keyof BindMiddlewareOptions, true> = {
-  bind: true,
-  closeBind: true,
-  ...COMMON,
-  mode: true,
-  autoflush: true,
-  expireOnCommit: true,
-  optimistic: true,
-  verifyReads: true,
-  info: true,
-};
-const WITH_FACTORY: Record<keyof FactoryMiddlewareOptions, true> = { factory: true, ...COMMON };
+const COMMON = ["name", "commitOn", "onCommitError"];
+const WITH_BIND = [...SESSION_OPTIONS, "closeBind", ...COMMON];
+const WITH_FACTORY = ["factory", ...COMMON];
 
 /** Where one request's session comes from, and what to do once it is closed. */
 interface Source {
@@ -185,7 +174,7 @@ function checkOptions<Name extends string>(
   if (typeof options !== "object" || options === null || "bind" in options === "factory" in options) {
     throw new ValidationError("session() needs either a bind or a factory: session({ bind: db })");
   }
-  refuseUnknown(options, Object.keys("bind" in options ? WITH_BIND : WITH_FACTORY), "session()");
+  refuseUnknown(options, "bind" in options ? WITH_BIND : WITH_FACTORY, "session()");
   const { name, commitOn, onCommitError } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw new ValidationError(`session() needs the name of the variable as text, not ${JSON.stringify(name)}`);

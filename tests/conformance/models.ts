@@ -246,6 +246,61 @@ export class Crate extends model("crates", {
 /** A column that cannot be compared exactly, and no version. */
 export class Gauge extends model("gauges", { id: t.uuid().primaryKey(), level: t.double() }) {}
 
+/** Many to many, with keys made by the server at both ends. */
+export class Student extends model("students", { id: t.identity(), name: t.text() }) {
+  declare courses?: Course[];
+  static relations = {
+    courses: manyToMany(() => Course, { through: "enrolments", from: "student_id", to: "course_id" }),
+  };
+}
+
+export class Course extends model("courses", { id: t.identity(), name: t.text() }) {
+  declare students?: Student[];
+  static relations = {
+    students: manyToMany(() => Student, { through: "enrolments", from: "course_id", to: "student_id" }),
+  };
+}
+
+/** A key that holds the key of a parent, which the server makes. */
+export class Order extends model("orders", { id: t.identity(), name: t.text() }) {
+  declare lines?: Line[];
+  static relations = { lines: hasMany(() => Line, "orderId", { cascade: ["save", "deleteOrphan"] }) };
+}
+
+export class Line extends model("order_lines", {
+  orderId: t.integer("order_id").primaryKey().foreignKey(),
+  number: t.integer("line_number").primaryKey(),
+  what: t.text(),
+  version: t.integer().version(),
+}) {
+  declare order?: Order;
+  static relations = { order: belongsTo(() => Order, "orderId") };
+}
+
+/** The database deletes through two levels. */
+export class Site extends model("sites", { id: t.uuid().primaryKey(), name: t.text() }) {
+  declare rooms?: Room[];
+  static relations = { rooms: hasMany(() => Room, "siteId", { cascade: ["save", "delete"] }) };
+}
+
+export class Room extends model("rooms", { id: t.uuid().primaryKey(), siteId: t.uuid("site_id").foreignKey() }) {
+  declare desks?: Desk[];
+  static relations = {
+    site: belongsTo(() => Site, "siteId", { onDelete: "cascade" }),
+    desks: hasMany(() => Desk, "roomId", { cascade: ["save", "delete"] }),
+  };
+  declare site?: Site;
+}
+
+export class Desk extends model("desks", {
+  id: t.uuid().primaryKey(),
+  name: t.text(),
+  roomId: t.uuid("room_id").foreignKey(),
+}) {
+  declare room?: Room;
+  static relations = { room: belongsTo(() => Room, "roomId", { onDelete: "cascade" }) };
+}
+
 /** Every model that has a table. */
 export const models: readonly AnyModel[] = [
   Author,
@@ -270,6 +325,13 @@ export const models: readonly AnyModel[] = [
   Stock,
   Crate,
   Gauge,
+  Student,
+  Course,
+  Order,
+  Line,
+  Site,
+  Room,
+  Desk,
 ];
 
 /** The tables of the models and of their links, those that refer before those that are referred to. */
@@ -297,6 +359,14 @@ export const tables: readonly string[] = [
   "crates",
   "stocks",
   "gauges",
+  "enrolments",
+  "students",
+  "courses",
+  "order_lines",
+  "orders",
+  "desks",
+  "rooms",
+  "sites",
 ];
 
 /** An author with books, each with reviews of these many stars. */

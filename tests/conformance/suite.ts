@@ -11,6 +11,8 @@ import { querySuite } from "./queries.ts";
 import { resultSuite } from "./results.ts";
 import { errorSuite } from "./errors.ts";
 import { identitySuite } from "./identity.ts";
+import { keySuite } from "./keys.ts";
+import { nestedSuite } from "./nested.ts";
 import { orderingSuite } from "./ordering.ts";
 import { relationSuite } from "./relations.ts";
 import { savepointSuite } from "./savepoints.ts";
@@ -28,6 +30,7 @@ export function conformance(target: Target): void {
   commitSuite(target);
   staleSuite(target);
   orderingSuite(target);
+  keySuite(target);
   relationSuite(target);
   serverValueSuite(target);
   includeSuite(target);
@@ -36,6 +39,7 @@ export function conformance(target: Target): void {
   resultSuite(target);
   transactionSuite(target);
   savepointSuite(target);
+  nestedSuite(target);
   autoflushSuite(target);
   errorSuite(target);
 }

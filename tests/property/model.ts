@@ -151,7 +151,7 @@ export class World {
   begin(name: string | null): void {
     const saved = new Map<Mirror, Held>();
     for (const mirror of this.mirrors) {
-      if (mirror.data.status === "transient") continue;
+      if (mirror.data.status === "transient" || mirror.data.gone) continue;
       const held = copyHeld(mirror.data);
       if (name === null && held.status === "persistent") {
         held.cols = { ...held.base };

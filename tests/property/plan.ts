@@ -207,15 +207,23 @@ class Flush {
         if (parent !== null && parent.key === undefined && !this.#inserts.has(parent)) refuse("the parent has no key");
       }
     }
+    for (const [book, tag] of this.#linked.values()) {
+      if (this.#deletes.has(book) || this.#deletes.has(tag)) refuse("a link to what is to be deleted");
+    }
     for (const mirror of [...this.#updates(), ...this.#deletes]) {
       if (mirror.shape.versioned && mirror.data.base!.version === EXPIRED) refuse("its version is not known");
     }
   }
 
+  /** The columns that differ from the row, but for foreign keys that a relation gives: it beats them. */
+  #changed(mirror: Mirror): string[] {
+    return changedColumns(mirror).filter((column) => this.#assignmentOf(mirror, column) === undefined);
+  }
+
   #updates(): Mirror[] {
     return this.#world.mirrors.filter((mirror) =>
       mirror.data.status === "persistent" && !this.#deletes.has(mirror) &&
-      (changedColumns(mirror).length > 0 ||
+      (this.#changed(mirror).length > 0 ||
         (this.#assigned.get(mirror) ?? []).some(({ fk, parent }) =>
           (parent === null ? null : parent.key) !== mirror.data.base![fk]
         ))
@@ -290,7 +298,7 @@ class Flush {
       }
       const next = { ...row };
       const written = this.#written(mirror, row, made);
-      const columns = [...changedColumns(mirror), ...(this.#assigned.get(mirror) ?? []).map(({ fk }) => fk)];
+      const columns = [...this.#changed(mirror), ...(this.#assigned.get(mirror) ?? []).map(({ fk }) => fk)];
       for (const column of columns) next[column] = written[column]!;
       if (mirror.shape.versioned) next.version = Number(row.version) + 1;
       after.tables[mirror.kind].set(mirror.key!, next);
