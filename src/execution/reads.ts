@@ -42,6 +42,8 @@ export interface ReadTarget {
   readonly database: Database;
   /** The open transaction, if there is one. */
   readonly connection: Connection | null;
+  /** What makes the transaction's settings; it goes before everything that is not on the connection. */
+  readonly settings: Statement | null;
 }
 
 /** The reads of one session. */
@@ -127,7 +129,7 @@ export class ReadQueue {
         for (const job of waiting) job.reject(error);
         return;
       }
-      const failed = failedJob(jobs, error);
+      const failed = failedJob(jobs, error, this.#target.settings === null || this.#target.connection !== null ? 0 : 1);
       if (failed !== null) {
         failed.reject(error);
         const rest = waiting.filter((job) => job !== failed);
@@ -138,9 +140,12 @@ export class ReadQueue {
   }
 
   async #request(jobs: readonly Sent[], signal: AbortSignal): Promise<readonly ResultSet[]> {
-    const { database, connection } = this.#target;
+    const { database, connection, settings } = this.#target;
     const statements = jobs.flatMap((job) => job.list);
     if (statements.length === 0) return [];
+    if (settings !== null && connection === null) {
+      return (await this.#batch(jobs, [settings, ...statements], signal)).slice(1);
+    }
     if (connection !== null) {
       return statements.length === 1
         ? [await connection.execute(statements[0]!, { signal })]
@@ -150,12 +155,21 @@ export class ReadQueue {
     if (database.batch === undefined) {
       return await Promise.all(statements.map((statement) => database.execute(statement, { signal })));
     }
+    return await this.#batch(jobs, statements, signal);
+  }
+
+  async #batch(
+    jobs: readonly Sent[],
+    statements: readonly Statement[],
+    signal: AbortSignal,
+  ): Promise<readonly ResultSet[]> {
+    const { database } = this.#target;
     const { readOnly, isolation } = database.capabilities;
     if (!readOnly || database.dialect.readsMayWrite && !jobs.every((job) => job.safe)) {
-      return await database.batch(statements, { signal });
+      return await database.batch!(statements, { signal });
     }
     const snapshot = isolation.find((level) => level === "repeatable read" || level === "serializable");
-    return await database.batch(statements, {
+    return await database.batch!(statements, {
       signal,
       readOnly: true,
       ...snapshot === undefined ? {} : { isolation: snapshot as IsolationLevel },
@@ -164,9 +178,10 @@ export class ReadQueue {
 }
 
 /** The job whose statement the driver names. */
-function failedJob(jobs: readonly Sent[], error: unknown): Sent | null {
-  let index = error instanceof DatabaseError ? error.statementIndex : undefined;
-  if (index === undefined) return null;
+function failedJob(jobs: readonly Sent[], error: unknown, before: number): Sent | null {
+  const at = error instanceof DatabaseError ? error.statementIndex : undefined;
+  if (at === undefined) return null;
+  let index = at - before;
   for (const job of jobs) {
     if (index < job.list.length) return job;
     index -= job.list.length;

@@ -41,15 +41,18 @@ export function compilePlan(plan: Plan, dialect: Dialect): CompiledPlan {
 export async function runBatch(
   database: Database,
   { plan, compiled }: CompiledPlan,
+  settings: Statement | null,
   options: CallOptions & TransactionOptions,
 ): Promise<Outcome> {
   const statements = compiled.map(({ statement }) => statement);
   const { signal, timeout } = options;
-  const single = statements.length === 1 && options.isolation === undefined && compiled[0]!.expectRows === undefined;
+  const single = statements.length === 1 && settings === null && options.isolation === undefined &&
+    compiled[0]!.expectRows === undefined;
   try {
+    const all = settings === null ? statements : [settings, ...statements];
     const results = single
       ? [await database.execute(statements[0]!, { signal, timeout })]
-      : await database.batch!(statements, options);
+      : (await database.batch!(all, options)).slice(all.length - statements.length);
     return readAll(plan.steps, compiled, results);
   } catch (error) {
     throw explain(error, plan.steps, database.dialect);

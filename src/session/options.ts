@@ -32,6 +32,11 @@ export interface SessionOptions {
   readonly optimistic?: "version" | "all";
   /** Whether a commit verifies every versioned row that was read. */
   readonly verifyReads?: boolean;
+  /**
+   * PostgreSQL: settings of each transaction (`request.jwt.claims`, `role`), sent with every read and every commit and
+   * never left behind on the connection: what row-level security goes by. Text; JSON is the caller's to write.
+   */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Anything of the caller's; kept as `session.info`. */
   readonly info?: Record<string, unknown>;
 }
@@ -40,6 +45,8 @@ export interface SessionOptions {
 export interface BeginOptions extends TransactionOptions {
   /** When to open an interactive transaction; the session's mode unless given. */
   readonly mode?: SessionMode;
+  /** Settings of this transaction, besides the session's. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** The options of `commit()`. */
@@ -53,9 +60,10 @@ export const SESSION_OPTIONS: readonly string[] = [
   "expireOnCommit",
   "optimistic",
   "verifyReads",
+  "settings",
   "info",
 ];
-const BEGIN_OPTIONS = ["isolation", "readOnly", "deferrable", "mode"];
+const BEGIN_OPTIONS = ["isolation", "readOnly", "deferrable", "mode", "settings"];
 const MODES = ["auto", "batch", "interactive"];
 
 /** The isolation levels, weakest first. */
@@ -84,6 +92,7 @@ export function checkSessionOptions(options: SessionOptions): void {
   }
   oneOf(options.mode, MODES, "mode");
   oneOf(options.optimistic, ["version", "all"], "optimistic");
+  checkSettings(options.settings, options.bind);
 }
 
 function oneOf(value: unknown, allowed: readonly string[], name: string): void {
@@ -93,10 +102,12 @@ function oneOf(value: unknown, allowed: readonly string[], name: string): void {
 }
 
 /** Checks the options of a transaction against what the database can do. */
-export function checkBeginOptions(options: BeginOptions, { capabilities, description }: Database): void {
+export function checkBeginOptions(options: BeginOptions, database: Database): void {
+  const { capabilities, description } = database;
   refuseUnknown(options, BEGIN_OPTIONS, "A transaction");
   oneOf(options.mode, MODES, "mode");
   oneOf(options.isolation, LEVELS, "isolation");
+  checkSettings(options.settings, database);
   if (options.isolation !== undefined && !satisfies(capabilities, options.isolation)) {
     throw new UnsupportedError(
       `${description} has no isolation level "${options.isolation}"; it has ${capabilities.isolation.join(", ")}`,
@@ -108,6 +119,18 @@ export function checkBeginOptions(options: BeginOptions, { capabilities, descrip
   if (options.deferrable && !capabilities.deferrable) {
     throw new UnsupportedError(`${description} has no deferrable transactions`);
   }
+}
+
+/** Settings are refused where there are none, and so is what is no text; the dialect says which. */
+function checkSettings(
+  settings: Readonly<Record<string, string>> | undefined,
+  { dialect, description }: Database,
+): void {
+  if (settings === undefined) return;
+  if (dialect.settings === undefined) {
+    throw new UnsupportedError(`${description} has no transaction-local settings; leave settings out`);
+  }
+  dialect.settings(settings);
 }
 
 /** A stronger level satisfies a weaker request. */

@@ -80,6 +80,10 @@ export class Transactions implements ScopeOwner {
   get uncertain(): boolean {
     return this.#wrote;
   }
+  get settings(): Statement | null {
+    const settings = { ...this.#options.settings, ...this.#begin.settings };
+    return Object.keys(settings).length === 0 ? null : this.database.dialect.settings!(settings);
+  }
   get root(): SessionTransaction | null {
     return this.#root;
   }
@@ -136,7 +140,10 @@ export class Transactions implements ScopeOwner {
         "Cannot begin: a transaction is open already; use beginNested() or savepoint() inside it",
       );
     }
-    if (this.#connection !== null && (options.isolation !== undefined || options.readOnly || options.deferrable)) {
+    const { mode: _, ...onDatabase } = options;
+    if (
+      this.#connection !== null && Object.values(onDatabase).some((value) => value !== undefined && value !== false)
+    ) {
       throw new InvalidStateError(
         "Cannot begin with these options: the transaction has begun on the database; commit or roll back first",
       );
@@ -217,13 +224,15 @@ export class Transactions implements ScopeOwner {
     this.#connection = connection;
     this.#wrote = false;
     this.#lost = false;
+    const { settings } = this;
+    if (settings !== null) await this.#onConnection((one) => one.execute(settings));
     for (const { sqlName } of this.#savepoints) await this.#onConnection((one) => one.savepoint(sqlName));
     return connection;
   }
 
   /** What must happen before a query: a connection where it needs one, and a flush where it reads what is pending. */
   async beforeQuery(method: string, tables: Iterable<string> | "all", autoflush: boolean): Promise<void> {
-    if (this.#connection === null && (this.#mode === "interactive" || needsSnapshot(this.#begin))) {
+    if (this.#mustConnect) {
       await this.#connectOnce(method);
     }
     if (!autoflush) return;
@@ -239,10 +248,16 @@ export class Transactions implements ScopeOwner {
     return false;
   }
 
+  /** Whether reads need a connection that is not there yet. */
+  get #mustConnect(): boolean {
+    if (this.#connection !== null) return false;
+    return this.#mode === "interactive" || needsSnapshot(this.#begin) ||
+      this.database.batch === undefined && this.settings !== null;
+  }
+
   /** Whether a query must wait before it can be sent; when not, it joins the reads of this turn. */
   mustPrepare(tables: Iterable<string> | "all", autoflush: boolean): boolean {
-    const connects = this.#connection === null && (this.#mode === "interactive" || needsSnapshot(this.#begin));
-    return connects || autoflush && this.#isPending(tables);
+    return this.#mustConnect || autoflush && this.#isPending(tables);
   }
 
   async #connectOnce(method: string): Promise<void> {
@@ -351,14 +366,15 @@ export class Transactions implements ScopeOwner {
   #commitConnects({ plan, compiled }: CompiledPlan): boolean {
     if (this.#mode === "interactive") return true;
     // One statement is atomic by itself.
-    return plan.needsConversation || this.database.batch === undefined && compiled.length > 1;
+    return plan.needsConversation ||
+      this.database.batch === undefined && (compiled.length > 1 || this.settings !== null);
   }
 
   async #sendCommit(compiled: CompiledPlan, options: CommitOptions): Promise<Outcome> {
     const { database } = this;
     const { isolation, readOnly, deferrable } = this.#begin;
     const outcome = this.#connection === null
-      ? await runBatch(database, compiled, { ...options, isolation, readOnly, deferrable })
+      ? await runBatch(database, compiled, this.settings, { ...options, isolation, readOnly, deferrable })
       : await runOnConnection(this.#connection, database.dialect, compiled, options, true);
     applyCommitted(this.tracker, database.dialect, compiled.plan, outcome);
     return outcome;

@@ -68,8 +68,8 @@ export interface SessionMiddlewareOptions<Name extends string = "session"> {
   readonly name?: Name;
   /**
    * Whether to commit, asked after the handler when the session was touched. Unless given: when nothing was thrown (Hono
-   * keeps that in `c.error`), the status is below 400, and the client is still there. It replaces all of these. What is not committed
-   * is rolled back.
+   * keeps that in `c.error`) and the status is below 400; it replaces both. What is not committed is rolled back. A client
+   * that went away changes nothing, unless this looks at `c.req.raw.signal` (which makes `Deno.serve` warn).
    */
   readonly commitOn?: (c: Context) => boolean;
   /**
@@ -113,8 +113,8 @@ interface Source {
  * one without changes sends nothing for its commit.
  *
  * After the handler the session is committed, and a commit that fails becomes the response; headers that were set before
- * this middleware (those of `cors()`, say) stay, the handler's are dropped. It is rolled back when the handler threw,
- * answered 4xx or 5xx, or the client went away. Then it is closed, before a streamed body is read: load first what the
+ * this middleware (those of `cors()`, say) stay, the handler's are dropped. It is rolled back when the handler threw or
+ * answered 4xx or 5xx. Then it is closed, before a streamed body is read: load first what the
  * stream needs.
  *
  * A handler may `commit()` by itself, where its answer shows what the database makes (keys, versions); what fails there is
@@ -225,7 +225,7 @@ function fromFactory(factory: FactoryMiddlewareOptions["factory"]): (c: Context)
 
 /** Whether the request succeeded; a handler that gave no response at all did not: Hono makes an error of it. */
 function isSuccess(c: Context): boolean {
-  return c.error === undefined && c.finalized && c.res.status < 400 && !c.req.raw.signal?.aborted;
+  return c.error === undefined && c.finalized && c.res.status < 400;
 }
 
 /** Answers for a commit that failed: nothing of the handler's response is left, neither status, headers nor body. */
