@@ -91,6 +91,16 @@ function expectValue(call: string, model: RuntimeModel, property: string, value:
   }
 }
 
+// What constructors made up, for merging: beside the instances, as long as they live.
+const defaults: WeakMap<object, Values> = new WeakMap();
+
+/** Whether an instance holds in a property what its constructor made up, since it was given nothing. */
+export function isDefaulted(instance: object, property: string): boolean {
+  const madeUp = defaults.get(instance);
+  return madeUp !== undefined && Object.hasOwn(madeUp, property) &&
+    Object.is(madeUp[property], (instance as Values)[property]);
+}
+
 /** The value of a property that was given none; undefined where it is to be absent. */
 function initial(spec: ColumnSpec): unknown {
   if (spec.makeDefault !== null) return spec.makeDefault();
@@ -184,10 +194,15 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       const call = `new ${model.name}()`;
       expectValues(call, values);
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
+      const madeUp: Values = {};
       for (const [property, spec] of specs) {
-        const value = Object.hasOwn(values, property) ? values[property] : initial(spec);
-        if (value !== undefined) (this as Values)[property] = value;
+        const given = Object.hasOwn(values, property);
+        const value = given ? values[property] : initial(spec);
+        if (value === undefined) continue;
+        (this as Values)[property] = value;
+        if (!given) madeUp[property] = value;
       }
+      defaults.set(this, madeUp);
     }
 
     static create(this: RuntimeModel, values: Values): Values {

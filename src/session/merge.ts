@@ -5,6 +5,7 @@
  */
 import { StaleDataError, ValidationError } from "../errors.ts";
 import type { MappedRelation } from "../model/mapper.ts";
+import { isDefaulted } from "../model/model.ts";
 import type { Loader } from "../query/loader.ts";
 import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
 import {
@@ -64,12 +65,7 @@ function isMissing(tracker: Tracker, state: InstanceState): boolean {
 
 function pendingTwin(tracker: Tracker, state: InstanceState): InstanceState | undefined {
   const key = instanceKey(state.mapper, state.instance);
-  for (const added of tracker.added) {
-    if (key !== null && added.mapper === state.mapper && instanceKey(added.mapper, added.instance) === key) {
-      return added;
-    }
-  }
-  return undefined;
+  return key === null ? undefined : tracker.pendingHolder(state.mapper, key);
 }
 
 /** The relations of an instance that a merge follows: those that its properties hold. */
@@ -152,7 +148,12 @@ function copy(
 ): void {
   const { mapper } = from;
   const { version } = mapper;
-  if (load && version !== null && to.snapshot !== null && from.instance[version.property] !== undefined) {
+  // What the constructor made up, where nothing was given, is nothing to copy onto a row.
+  const isGiven = (property: string): boolean => to.snapshot === null || !isDefaulted(from.instance, property);
+  if (
+    load && version !== null && to.snapshot !== null && from.instance[version.property] !== undefined &&
+    isGiven(version.property)
+  ) {
     const merged = from.instance[version.property];
     if (merged !== to.snapshot[version.index]) {
       throw new StaleDataError(
@@ -164,7 +165,7 @@ function copy(
     }
   }
   for (const column of mapper.columns) {
-    if (column.generated !== null || isHidden(from, column.property)) continue;
+    if (column.generated !== null || isHidden(from, column.property) || !isGiven(column.property)) continue;
     const value = from.instance[column.property];
     if (value === undefined || to.snapshot !== null && column.version && load) continue;
     show(to, column.property, valueOf(column.kind, tokenOf(column.kind, value)));
@@ -181,5 +182,6 @@ function copy(
     if (Array.isArray(current)) current.splice(0, current.length, ...merged);
     else to.instance[relation.name] = value;
   }
+  tracker.removed.delete(to); // merged into, it is wanted again
   if (!tracker.has(to)) tracker.add(to);
 }

@@ -30,7 +30,7 @@ export interface SessionOptions {
    * of models without one.
    */
   readonly optimistic?: "version" | "all";
-  /** Whether a commit verifies every versioned row that was read. */
+  /** Whether a commit verifies every row that was read; refused when one of them has no version to go by. */
   readonly verifyReads?: boolean;
   /**
    * PostgreSQL: settings of each transaction (`request.jwt.claims`, `role`), sent with every read and every commit and
@@ -92,6 +92,11 @@ export function checkSessionOptions(options: SessionOptions): void {
   }
   oneOf(options.mode, MODES, "mode");
   oneOf(options.optimistic, ["version", "all"], "optimistic");
+  for (const name of ["autoflush", "expireOnCommit", "verifyReads"] as const) {
+    if (options[name] !== undefined && typeof options[name] !== "boolean") {
+      throw new ValidationError(`${name} must be true or false`);
+    }
+  }
   checkSettings(options.settings, options.bind);
 }
 

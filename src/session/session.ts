@@ -205,9 +205,16 @@ export class Session {
   add<T extends object>(instance: T): T {
     this.#transactions.use("add");
     const state = stateOf(instance, "add");
-    this.#tracker.add(state);
-    state.addedBy = null;
-    cascadeSave(this.#tracker, [state]);
+    const before = this.#tracker.added.size;
+    try {
+      this.#tracker.add(state);
+      state.addedBy = null;
+      cascadeSave(this.#tracker, [state]);
+    } catch (error) {
+      // All of it or nothing: what was added before the fault is taken out again.
+      for (const added of [...this.#tracker.added].slice(before)) this.#tracker.unadd(added);
+      throw error;
+    }
     return instance;
   }
   /** Stages instances, as `add` does each. */

@@ -528,6 +528,7 @@ function only(changes: Changes, objects: Iterable<object>): Changes {
     updates: changes.updates.filter(({ state }) => wanted.has(state)),
     deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
     assignments: changes.assignments,
+    taken: changes.taken,
     links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
     // A collection counts as written only with all of its members.
     relations: changes.relations.filter(({ state, members }) =>

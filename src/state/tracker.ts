@@ -75,6 +75,8 @@ export class Tracker {
   /** What stands for the session in its instances' states. */
   readonly owner: object;
   readonly #frames: Frame[] = [];
+  /** By key, what was added with one; an entry may be out of date, so a look at the instance decides. */
+  readonly #pendingKeys: Map<Mapper, Map<KeyToken, InstanceState>> = new Map();
 
   constructor(owner: object) {
     this.owner = owner;
@@ -117,7 +119,13 @@ export class Tracker {
       return;
     }
     const key = instanceKey(state.mapper, state.instance);
-    if (key !== null) this.#refuseTaken(state, this.holderOf(state.mapper, key));
+    if (key !== null) {
+      this.#refuseTaken(state, this.holderOf(state.mapper, key));
+      this.#refuseTaken(state, this.pendingHolder(state.mapper, key));
+      let keys = this.#pendingKeys.get(state.mapper);
+      if (keys === undefined) this.#pendingKeys.set(state.mapper, keys = new Map());
+      keys.set(key, state);
+    }
     state.status = "pending";
     state.owner = this.owner;
     this.added.add(state);
@@ -127,6 +135,14 @@ export class Tracker {
   holderOf(mapper: Mapper, key: KeyToken): InstanceState | undefined {
     const holder = this.identity.get(mapper, key);
     return holder !== undefined && !this.removed.has(holder) ? holder : undefined;
+  }
+
+  /** The pending instance that was added with a key and still has it. */
+  pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
+    const holder = this.#pendingKeys.get(mapper)?.get(key);
+    return holder !== undefined && this.added.has(holder) && instanceKey(mapper, holder.instance) === key
+      ? holder
+      : undefined;
   }
 
   #refuseTaken(state: InstanceState, holder: InstanceState | undefined): void {
@@ -243,6 +259,7 @@ export class Tracker {
       for (const state of frame.uncertain) outer.uncertain.add(state);
       return;
     }
+    this.#pendingKeys.clear();
     for (const state of frame.before.keys()) {
       if (state.status === "deleted") this.#letGo(state);
     }

@@ -43,6 +43,8 @@ export interface Changes {
   readonly links: readonly LinkChange[];
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
+  /** Whether a key belongs to a row that is loaded. */
+  taken(mapper: Mapper, key: KeyToken): boolean;
 }
 
 /** Collects what a session has to write. O(instances × columns), as it must look at each. */
@@ -72,6 +74,7 @@ export function collectChanges(tracker: Tracker): Changes {
     assignments: relations.assignments,
     links: relations.links,
     relations: writtenRelations(tracker),
+    taken: (mapper, key) => tracker.identity.get(mapper, key) !== undefined,
   };
 }
 
@@ -101,9 +104,13 @@ function writtenRelations(tracker: Tracker): WrittenRelation[] {
  */
 export function pendingTables(tracker: Tracker): Set<string> {
   const tables = new Set<string>();
-  for (const { mapper } of tracker.removed) {
+  const doomed = new Set([...tracker.removed].map(({ mapper }) => mapper));
+  for (const mapper of doomed) { // grows while it is walked: a deletion may go on from table to table
     tables.add(mapper.table);
-    for (const { target, link } of mapper.relations) tables.add(link === null ? target.table : link.table);
+    for (const { kind, target, link } of mapper.relations) {
+      if (link !== null) tables.add(link.table);
+      else if (kind !== "belongsTo") doomed.add(target);
+    }
   }
   const reached = new Set(tracker.all());
   for (const state of reached) { // grows while it is walked

@@ -53,6 +53,7 @@ export class RowMaker {
       const key = instanceKey(state.mapper, state.instance);
       if (key !== null) refuseTwice(taken, state, key);
       const old = key === null ? undefined : doomed.get(state.mapper)?.get(key);
+      if (key !== null && old === undefined && this.#changes.taken(state.mapper, key)) refuseTaken(state);
       rows.push(old === undefined ? this.#insert(state) : this.#replace(state, old));
     }
     for (const changed of updates) {
@@ -462,6 +463,12 @@ function refuseMissing(column: MappedColumn, state: InstanceState): never {
   const relation = relations.find((r) => r.kind === "belongsTo" && r.local.includes(column));
   const how = relation === undefined ? "give it one" : `set ${relation.name} or ${column.property}`;
   throw new ValidationError(`${name(column)} of ${label(state)} has no value; ${how}`);
+}
+
+function refuseTaken(state: InstanceState): never {
+  throw new ValidationError(
+    `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
+  );
 }
 
 function refuseTwice(taken: Map<Mapper, Map<KeyToken, InstanceState>>, state: InstanceState, key: KeyToken): void {

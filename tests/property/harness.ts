@@ -140,6 +140,10 @@ export class Run {
     this.trace.push(`  threw ${error.name}: ${error.message}`);
     const refused = ["ValidationError", "ExpiredPropertyError"].includes(error.name);
     assertEquals(session.state, refused ? "open" : "failed");
+    if (plan.partial) {
+      await this.rollback(0);
+      return false;
+    }
     this.compareMemory();
     const stale = (error as { instance?: object | null }).instance ?? null;
     const named = stale === null ? null : world.mirrors.find((mirror) => this.of(mirror) === stale) ?? null;

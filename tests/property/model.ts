@@ -4,6 +4,7 @@
  */
 import { type Kind, type Shape, shapes } from "./models.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
+import { LeftOut, leftOut } from "./switches.ts";
 
 /** Stands for a value that is not known until it is read again. */
 export const EXPIRED: unique symbol = Symbol("expired");
@@ -35,6 +36,8 @@ export interface Held {
   rels: Record<string, Related>;
   /** What was read or written last of the relations. */
   loaded: Record<string, Related>;
+  /** Set in a copy that must not be put back while a fault is known. */
+  leftOut?: boolean;
   /** Whether it came into the session through a collection whose orphans are deleted. */
   byCollection: boolean;
   /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
@@ -208,6 +211,7 @@ export class World {
   #restore(mirror: Mirror, { saved }: Frame): void {
     const before = saved.get(mirror);
     const { data } = mirror;
+    if (before?.leftOut) throw new LeftOut();
     if (before === undefined) {
       if (data.status === "transient" || data.status === "detached") return;
       if (data.base !== null) {
@@ -268,6 +272,7 @@ export class World {
     if (data.loaded[name] !== undefined && data.rels[name] !== undefined) return;
     this.#learn(mirror, (held) => {
       if (held.loaded[name] !== undefined && held.rels[name] !== undefined) return;
+      if (leftOut.loadedInsideSavepoint && held !== data && held.rels[name] !== undefined) held.leftOut = true;
       const current = held.loaded[name] === undefined ? held.rels[name] : undefined;
       held.loaded[name] = Array.isArray(members) ? [...members] : members;
       if (Array.isArray(members)) {

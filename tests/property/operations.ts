@@ -77,7 +77,8 @@ function fresh(run: Run, kind: Exclude<Kind, "Author">, n: number): Mirror {
 async function add(run: Run, mirror: Mirror): Promise<void> {
   run.world.autobegin();
   mirror.data.byCollection = false;
-  await run.expect(run.world.add(mirror), () => run.session.add(run.of(mirror)));
+  // What is refused may have been added in part.
+  if (!await run.expect(run.world.add(mirror), () => run.session.add(run.of(mirror)))) await run.rollback(0);
 }
 
 /** Sets a relation to one instance in both. */
@@ -111,6 +112,18 @@ function relationsOf({ parents, children, links }: Shape): readonly string[] {
 function loadable(mirror: Mirror, name: string): boolean {
   const parent = mirror.shape.parents.find((one) => one.name === name);
   return parent === undefined || typeof mirror.data.cols[parent.fk] !== "symbol";
+}
+
+/** Whether a relation was set to what the row holds already. */
+function saysNothingNew({ data, shape, key, live }: Mirror): boolean {
+  if (!live || data.base === null) return false;
+  return shape.parents.some(({ name, fk }) => {
+    const value = data.rels[name] as Mirror | null | undefined;
+    return value !== undefined && value !== data.loaded[name] && (value === null ? null : value.key) === data.base![fk];
+  }) || shape.children.some(({ name, fk }) => {
+    const [now, was] = [list(data.rels[name]), list(data.loaded[name])];
+    return now.some((one) => !was.includes(one) && one.data.base?.[fk] === key);
+  });
 }
 
 /** Every operation, by name. */
@@ -322,6 +335,7 @@ export const operations = {
   async query(run, a, b, c): Promise<boolean> {
     const { world, session } = run;
     const kind = pick(kinds, a)!;
+    if (world.mirrors.some(saysNothingNew)) return false; // it may be taken note of, or not
     const name = b % 2 > 0 ? pick(relationsOf(shapes[kind]), b) : undefined;
     run.trace.push(`  ${kind}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
@@ -361,6 +375,9 @@ export const operations = {
   expire(run, a): boolean {
     const mirror = pick(some(run, kinds, persistent), a);
     if (mirror === undefined) return false;
+    // What a rollback leaves of it is said for no more than one frame.
+    const { frames } = run.world;
+    if (frames.length > 1 && frames[0]!.saved.get(mirror)?.status !== "persistent") return false;
     run.trace.push(`  ${mirror}`);
     run.world.autobegin();
     run.session.expire(run.of(mirror));

@@ -18,6 +18,8 @@ export interface Plan {
   readonly errors: ReadonlySet<string>;
   /** Instances that a StaleDataError may name. */
   readonly stale: ReadonlySet<Mirror>;
+  /** Whether it may have added some of what it reaches before it failed. */
+  readonly partial: boolean;
   /** Whether it writes anything. */
   readonly writes: boolean;
   /** Whether the specification says nothing of this. */
@@ -38,8 +40,10 @@ const refuse = (why: string, by = "ValidationError"): never => {
 
 /** Plans a flush of everything. Adds what the session's instances reach, as the flush does. */
 export function planFlush(world: World): Plan {
-  const nothing = { stale: new Set<Mirror>(), writes: false, unsaid: null, apply: () => {} };
-  if (world.cascadeSave(world.mirrors) !== null) return { ...nothing, errors: new Set(["ValidationError"]) };
+  const nothing = { stale: new Set<Mirror>(), writes: false, unsaid: null, partial: false, apply: () => {} };
+  if (world.cascadeSave(world.mirrors) !== null) {
+    return { ...nothing, partial: true, errors: new Set(["ValidationError"]) };
+  }
   try {
     return new Flush(world).plan();
   } catch (error) {
@@ -77,6 +81,7 @@ class Flush {
     this.#relations();
     this.#cascade();
     this.#check();
+    if (leftOut.uniqueAndForeignKeyCycle && this.#isUniqueAndForeignKeyCycle()) throw new LeftOut();
     const unsaid = [...this.#linked.keys()].some((id) => this.#unlinked.has(id))
       ? "a link is added from one end and taken away from the other"
       : null;
@@ -100,6 +105,7 @@ class Flush {
       errors,
       stale,
       unsaid,
+      partial: false,
       writes: JSON.stringify(after.dump()) !== before,
       apply: (keyOf) => this.#apply(keyOf),
     };
@@ -195,6 +201,14 @@ class Flush {
       const key = `${mirror.kind} ${mirror.key}`;
       if (keys.has(key)) refuse("two new instances have the same key");
       keys.add(key);
+      const holder = this.#world.find(mirror.kind, mirror.key);
+      if (
+        holder !== undefined && !this.#deletes.has(holder) &&
+        this.#world.rows.get(mirror.kind, mirror.key) === undefined
+      ) {
+        if (leftOut.pendingBesidePersistent) throw new LeftOut();
+        refuse("another instance has this key");
+      }
       for (const old of this.#deletes) {
         if (old.kind === mirror.kind && old.key === mirror.key) this.#replaced.set(old, mirror);
       }
@@ -218,6 +232,19 @@ class Flush {
   /** The columns that differ from the row, but for foreign keys that a relation gives: it beats them. */
   #changed(mirror: Mirror): string[] {
     return changedColumns(mirror).filter((column) => this.#assignmentOf(mirror, column) === undefined);
+  }
+
+  /** Whether a deleted parent frees a unique value for the new parent of its child. */
+  #isUniqueAndForeignKeyCycle(): boolean {
+    const written = [...this.#inserts, ...this.#updates()];
+    return this.#updates().some((child) =>
+      (this.#assigned.get(child) ?? []).some(({ fk }) =>
+        [...this.#deletes].some((old) =>
+          old.kind === "Author" && old.key === child.data.base![fk] &&
+          written.some((one) => one.kind === "Author" && one.data.cols.email === old.data.base!.email)
+        )
+      )
+    );
   }
 
   #updates(): Mirror[] {
@@ -308,6 +335,7 @@ class Flush {
       const row = this.#written(mirror, {}, made);
       const old = [...this.#replaced].find(([, by]) => by === mirror)?.[0];
       if (old !== undefined && mirror.shape.versioned) row.version = Number(old.data.base!.version) + 1;
+      if (old !== undefined && stale.has(old)) continue;
       if (after.get(mirror.kind, key) !== undefined) errors.add("UniqueViolationError");
       after.tables[mirror.kind].set(key, row);
     }

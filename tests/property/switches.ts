@@ -6,6 +6,12 @@ export const leftOut = {
   settledMemberLeft: true,
   /** Deleting an instance while its foreign key is expired. */
   deletedExpired: true,
+  /** A unique value that a deleted parent frees for the new parent of its child. */
+  uniqueAndForeignKeyCycle: true,
+  /** Loading a collection that was added to, inside a savepoint that is rolled back. */
+  loadedInsideSavepoint: true,
+  /** Inserting what has the key of a persistent instance whose row is gone. */
+  pendingBesidePersistent: true,
 };
 
 /** Ends a sequence that has come to what is left out. */
