@@ -149,7 +149,7 @@ function copy(
   const { mapper } = from;
   const { version } = mapper;
   // What the constructor made up, where nothing was given, is nothing to copy onto a row.
-  const isGiven = (property: string): boolean => to.snapshot === null || !isDefaulted(from.instance, property);
+  const isGiven = (property: string): boolean => !load || to.snapshot === null || !isDefaulted(from.instance, property);
   if (
     load && version !== null && to.snapshot !== null && from.instance[version.property] !== undefined &&
     isGiven(version.property)

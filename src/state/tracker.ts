@@ -148,7 +148,7 @@ export class Tracker {
   #refuseTaken(state: InstanceState, holder: InstanceState | undefined): void {
     if (holder === undefined || holder === state) return;
     throw new ValidationError(
-      `Cannot add ${label(state)}: another instance with this key is in the session; use merge() to copy onto it`,
+      `Cannot add ${label(state)}: another instance with the same key is in the session; use merge() to copy onto it`,
     );
   }
 
