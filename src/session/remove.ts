@@ -7,7 +7,8 @@
 import { ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Loader } from "../query/loader.ts";
-import { type InstanceState, knownState } from "../state/instance_state.ts";
+import { type InstanceState, isChanged, isRelationTouched, knownState } from "../state/instance_state.ts";
+import { keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import { childRelations } from "../unit_of_work/changes.ts";
 import { cascadeSave, relationChanges, settleOrphans } from "../unit_of_work/relations.ts";
@@ -98,14 +99,24 @@ async function loadChildren(loader: Loader, mapper: Mapper, states: readonly Ins
   );
 }
 
-function markChildren(tracker: Tracker, state: InstanceState, { name }: MappedRelation): InstanceState[] {
+/** Whether a child says by itself that its parent is another one now. */
+function hasMoved(child: InstanceState, { remote }: MappedRelation, parent: InstanceState): boolean {
+  const own = child.mapper.relations.find(({ kind, local }) =>
+    kind === "belongsTo" && local.every((column, i) => column === remote[i])
+  );
+  if (own !== undefined && isRelationTouched(child, own)) return child.instance[own.name] !== parent.instance;
+  return remote.some((column) => isChanged(child, column)) && keyToken(valuesIn(child.instance, remote)) !== parent.key;
+}
+
+function markChildren(tracker: Tracker, state: InstanceState, relation: MappedRelation): InstanceState[] {
+  const { name } = relation;
   const marked: InstanceState[] = [];
   for (const member of state.relations?.get(name)?.members ?? []) {
     const child = knownState(member);
     if (child?.status !== "persistent" || !tracker.has(child) || tracker.removed.has(child)) continue;
     const current = state.instance[name];
-    // One that was taken out of the collection goes its own way.
-    if (Array.isArray(current) && !current.includes(member)) continue;
+    // One that was taken out of the collection, or was given another parent, goes its own way.
+    if (Array.isArray(current) && !current.includes(member) || hasMoved(child, relation, state)) continue;
     if (markDeleted(tracker, child)) marked.push(child);
   }
   return marked;

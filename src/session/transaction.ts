@@ -385,6 +385,7 @@ export class Transactions implements ScopeOwner {
     try {
       return await run();
     } catch (error) {
+      if (doing === "commit") this.#lost = true; // a connection that failed to commit has ended
       if (doing === "commit" && isAmbiguous(error)) {
         this.lifecycle.become("unknown");
         this.#doubtful = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);

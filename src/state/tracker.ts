@@ -48,6 +48,8 @@ interface Given {
 interface Held {
   readonly tokens: readonly Token[];
   readonly relations: ReadonlyMap<string, readonly object[] | object | null>;
+  /** What counted as loaded. */
+  readonly loaded: ReadonlyMap<string, RelationSnapshot> | null;
   readonly arrays: ReadonlyMap<string, object[]>;
   readonly expressions: ReadonlyMap<string, Sql> | null;
   readonly forced: boolean;
@@ -61,6 +63,8 @@ interface Frame {
   readonly held: Map<InstanceState, Held>;
   /** The bookkeeping of what was flushed or refreshed since, as it was before. */
   readonly before: Map<InstanceState, Bookkeeping>;
+  /** Inserted since and taken out of the session: without a row after a rollback. */
+  readonly expunged: Map<InstanceState, Bookkeeping>;
   /** Loaded since the database may have held uncommitted rows: unknown after a rollback. */
   readonly uncertain: Set<InstanceState>;
 }
@@ -112,6 +116,7 @@ export class Tracker {
     }
     if (state.status === "detached" && state.snapshot !== null) {
       this.#refuseTaken(state, this.identity.get(state.mapper, state.key!));
+      this.#refuseTaken(state, this.pendingHolder(state.mapper, state.key!));
       this.touch(state);
       state.status = "persistent";
       state.owner = this.owner;
@@ -161,6 +166,8 @@ export class Tracker {
       frame.added.delete(state);
       frame.removed.delete(state);
       frame.held.delete(state);
+      const before = frame.before.get(state);
+      if (before?.given) frame.expunged.set(state, before);
       frame.before.delete(state);
       frame.uncertain.delete(state);
     }
@@ -246,6 +253,7 @@ export class Tracker {
       removed: new Set(this.removed),
       held,
       before: new Map(),
+      expunged: new Map(),
       uncertain: new Set(),
     });
   }
@@ -256,6 +264,7 @@ export class Tracker {
     const outer = this.#frames.at(-1);
     if (outer !== undefined) {
       for (const [state, before] of frame.before) if (!outer.before.has(state)) outer.before.set(state, before);
+      for (const [state, before] of frame.expunged) outer.expunged.set(state, before);
       for (const state of frame.uncertain) outer.uncertain.add(state);
       return;
     }
@@ -279,6 +288,12 @@ export class Tracker {
     const frame = this.#frames.pop()!;
     const outermost = this.#frames.length === 0;
     for (const [state, before] of frame.before) this.#restoreBookkeeping(state, before);
+    for (const [state, before] of frame.expunged) {
+      if (state.owner !== null) continue;
+      this.#letGo(state);
+      state.status = "transient";
+      restoreGiven(state, before.given!);
+    }
     const added = new Set(outermost ? [] : frame.added);
     const restored = [...frame.before.keys()].filter((state) => state.status === "pending");
     for (const state of [...this.added, ...frame.added, ...restored]) {
@@ -370,13 +385,20 @@ function holding(state: InstanceState): Held {
   const tokens = hidden
     ? mapper.columns.map((column) => isHidden(state, column.property) ? UNKNOWN : snapshotOf([column], instance)[0])
     : snapshotOf(mapper.columns, instance);
-  return { tokens, relations, arrays, expressions, forced };
+  return { tokens, relations, loaded: state.relations, arrays, expressions, forced };
 }
 
 function restoreHeld(state: InstanceState, held: Held): void {
   state.expressions = held.expressions;
   state.forced = held.forced;
   restoreColumns(state, held.tokens);
+  const kept = new Map(state.relations ?? []);
+  for (const name of held.relations.keys()) {
+    const loaded = held.loaded?.get(name);
+    if (loaded === undefined) kept.delete(name);
+    else kept.set(name, loaded);
+  }
+  state.relations = kept;
   for (const { name } of state.mapper.relations) {
     const value = held.relations.get(name);
     const loaded = state.relations?.get(name);

@@ -13,7 +13,7 @@ import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { comparedColumns, isKeyRef, type RowChange } from "./row_change.ts";
+import { comparedColumns, type Dependency, isKeyRef, type RowChange } from "./row_change.ts";
 
 /** Rows of one table that go together. */
 export interface RowGroup {
@@ -269,10 +269,17 @@ function splitSelfReference(row: RowChange): RowChange[] {
 function postpone(row: RowChange, foreignKey: readonly ColumnInfo[]): RowChange {
   const cells = row.table.columns.map((column) => foreignKey.includes(column) ? row.cells[column.index] : undefined);
   const inserted = row.kind === "insert";
+  const nullable = foreignKey.every((column) => column.nullable);
   const ownKey = row.made === null ? row.table.key.map((column) => row.cells[column.index]!) : [row.made];
-  for (const column of foreignKey) row.cells[column.index] = inserted ? null : undefined;
+  for (const column of foreignKey) row.cells[column.index] = inserted || nullable ? null : undefined;
   const later = fixUp(row, inserted ? ownKey : row.key, cells);
   depend(row, later, true, null);
+  if (inserted || nullable) return later;
+  // The row goes on referring to its former parent until then, so that one waits as well.
+  const waits = (dependency: Dependency): boolean =>
+    dependency.foreignKey === foreignKey && dependency.to.kind === "delete";
+  later.next = (row.next ?? []).filter(waits);
+  row.next = (row.next ?? []).filter((dependency) => !waits(dependency));
   return later;
 }
 

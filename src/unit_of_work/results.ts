@@ -9,7 +9,15 @@ import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
-import { type InstanceState, knownState, peek, refill, type RelationSnapshot, show } from "../state/instance_state.ts";
+import {
+  type InstanceState,
+  isExpired,
+  knownState,
+  peek,
+  refill,
+  type RelationSnapshot,
+  show,
+} from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
 import { type Token, tokenOf } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
@@ -104,7 +112,7 @@ export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, mad
   }
   // After every key is known: what relations held is what is now in the database.
   leaveCollections(tracker, left);
-  if (gone.length > 0) leaveLinks(tracker, new Set(gone.map((state) => state.instance)));
+  if (gone.length > 0) leaveUnknown(tracker, gone);
   for (const written of plan.relations) settleRelation(tracker, written, inserted);
   const written = new Set(plan.relations.map(({ state }) => state));
   for (const row of moved) followForeignKeys(tracker, row, written.has(row.state!) ? plan.relations : []);
@@ -200,12 +208,20 @@ function leaveCollections(tracker: Tracker, departures: readonly Departure[]): v
   }
 }
 
-/** Takes deleted instances out of loaded many-to-many collections. One pass over the instances that have such. */
-function leaveLinks(tracker: Tracker, gone: ReadonlySet<object>): void {
+/**
+ * Takes deleted instances out of the loaded collections that their foreign keys do not tell of: many-to-many ones, and all
+ * where a foreign key was expired. One pass over the instances with loaded relations.
+ */
+function leaveUnknown(tracker: Tracker, deleted: readonly InstanceState[]): void {
+  const gone = new Set(deleted.map((state) => state.instance));
+  const expired = deleted.some((state) => isExpired(state));
   for (const state of tracker.identity) {
     for (const relation of state.relations === null ? [] : state.mapper.relations) {
-      const loaded = relation.link === null ? undefined : state.relations!.get(relation.name);
-      if (loaded?.members.some((member) => gone.has(member))) without(tracker, state, relation, gone);
+      if (relation.kind === "belongsTo" || relation.link === null && !expired) continue;
+      const loaded = state.relations!.get(relation.name);
+      if (loaded?.members.some((member) => gone.has(member as InstanceState["instance"]))) {
+        without(tracker, state, relation, gone);
+      }
     }
   }
 }
@@ -237,7 +253,12 @@ function settleRelation(
   // A collection that was never loaded only adds: whether it is complete stays unknown.
   const complete = relation.kind === "belongsTo" || state.relations?.has(name) === true || inserted.has(state);
   if (state.status !== "persistent" || !complete) return;
-  const there = members.filter((member) => knownState(member)?.status === "persistent");
+  const child = relation.kind === "hasMany" || relation.kind === "hasOne";
+  const there = members.filter((member) => {
+    const one = knownState(member);
+    if (one?.status !== "persistent") return false;
+    return !child || keyToken(relation.remote.map((column) => one.snapshot![column.index])) === state.key;
+  });
   remember(tracker, state, name, { value: Array.isArray(value) ? value : there[0] ?? null, members: there });
   if (there.length < members.length) {
     without(

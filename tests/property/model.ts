@@ -117,6 +117,7 @@ export class World {
   readonly mirrors: Mirror[] = [];
   readonly frames: Frame[] = [];
   #serial = 0;
+  #uncertainInside = false;
 
   get rows(): Rows {
     return this.view ?? this.committed;
@@ -192,10 +193,12 @@ export class World {
     this.frames.length = 0;
     this.view = null;
     this.wrote = false;
+    this.#uncertainInside = false;
   }
 
   /** Puts everything back to where a frame began; frame 0 is the transaction itself. */
   rollback(depth: number): void {
+    if (leftOut.uncertainInsideSavepoint && this.#uncertainInside && depth === 0) throw new LeftOut();
     this.autobegin(); // what was changed outside any transaction is put back too
     const frame = this.frames[depth];
     if (frame === undefined) return;
@@ -237,6 +240,7 @@ export class World {
       for (const { saved } of this.frames) {
         const held = copyHeld(mirror.data);
         if (this.wrote) expire(mirror, held);
+        if (this.wrote && this.frames.length > 1) this.#uncertainInside = true;
         saved.set(mirror, held);
       }
       return mirror;
@@ -322,10 +326,12 @@ export class World {
       data.marked = false;
     } else if (data.status === "deleted") return "ValidationError";
     else {
-      const holder = mirror.key === undefined ? undefined : this.find(mirror.kind, mirror.key);
-      if (holder !== undefined && (!holder.data.marked || data.status === "detached" && !data.gone)) {
-        return "ValidationError";
-      }
+      const taken = this.mirrors.some((one) =>
+        one !== mirror && one.kind === mirror.kind && one.inSession && one.key !== undefined &&
+        one.key === mirror.key &&
+        (!one.data.marked || data.status === "detached" && !data.gone)
+      );
+      if (taken) return "ValidationError";
       const again = data.status === "detached" && !data.gone;
       if (again) {
         for (const { saved } of this.frames) if (!saved.has(mirror)) saved.set(mirror, copyHeld(data));

@@ -502,7 +502,15 @@ export const operations = {
     const expired = known !== undefined && Object.values(known.data.base!).includes(EXPIRED);
     if (expired && row === undefined) return false;
     const version = (expired || target === undefined ? row?.version : target.data.base?.version) as number | undefined;
-    const given = new Author({ id: key, name: `m${b % 3}`, version: c % 4 > 0 ? version ?? 1 : 9 });
+    const given = new Author({
+      id: key,
+      name: `m${b % 3}`,
+      email: null,
+      born: null,
+      meta: null,
+      visits: 0,
+      version: c % 4 > 0 ? version ?? 1 : 9,
+    });
     run.trace.push(`  ${key}`);
     world.autobegin();
     const stale = version !== undefined && given.version !== version;

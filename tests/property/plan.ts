@@ -364,6 +364,13 @@ class Flush {
       mirror.data.given = Object.fromEntries(columns.map((column) => [column, cols[column]]));
     }
     // Assigned foreign keys show on every instance that has them, also where the row held them already.
+    const unknown = [...this.#deletes, ...updates].filter((mirror) =>
+      mirror.shape.parents.some(({ fk }) =>
+        mirror.data.base![fk] === EXPIRED &&
+        (this.#deletes.has(mirror) || mirror.data.cols[fk] !== EXPIRED || this.#assignmentOf(mirror, fk) !== undefined)
+      )
+    );
+    if (leftOut.expiredChildLeaves && unknown.length > 0) throw new LeftOut();
     const shown = world.mirrors.filter((mirror) => mirror.live && !this.#deletes.has(mirror))
       .flatMap((mirror) => (this.#assigned.get(mirror) ?? []).map((one) => ({ mirror, ...one })));
     const keys = new Map(inserted.map((mirror) => [mirror, this.#keyOf(mirror, made)]));
@@ -385,8 +392,6 @@ class Flush {
       data.status = "persistent";
     }
     for (const mirror of this.#deletes) {
-      const unknown = mirror.shape.parents.some(({ fk }) => mirror.data.base![fk] === EXPIRED);
-      if (leftOut.deletedExpired && unknown) throw new LeftOut();
       world.touch(mirror);
       Object.assign(mirror.data, { status: "deleted", marked: false });
     }

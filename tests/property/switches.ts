@@ -4,14 +4,16 @@ export const leftOut = {
   expungeUncommitted: true,
   /** Changing a collection while one of its members is given another parent by itself. */
   settledMemberLeft: true,
-  /** Deleting an instance while its foreign key is expired. */
-  deletedExpired: true,
+  /** Deleting an instance, or giving it another parent, while its foreign key is expired. */
+  expiredChildLeaves: true,
   /** A unique value that a deleted parent frees for the new parent of its child. */
   uniqueAndForeignKeyCycle: true,
   /** Loading a collection that was added to, inside a savepoint that is rolled back. */
   loadedInsideSavepoint: true,
   /** Inserting what has the key of a persistent instance whose row is gone. */
   pendingBesidePersistent: true,
+  /** Rolling back what was loaded after uncommitted writes inside a savepoint. */
+  uncertainInsideSavepoint: true,
 };
 
 /** Ends a sequence that has come to what is left out. */

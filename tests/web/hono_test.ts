@@ -197,6 +197,20 @@ Deno.test("session() rolls back an interactive transaction when the handler thre
   assertEquals(env.server.requests, 2); // the flush, the rollback
 });
 
+// Waits for the core: close() is refused while a call is under way, so that nothing can close such a session in time.
+Deno.test.ignore("session() closes when the handler did not await its flush", async () => {
+  await using env = await setUp();
+  let late: Promise<unknown> | undefined;
+  const { post, seen } = bookApp({ bind: env.db }, (c) => {
+    late = c.var.session.flush();
+    return Promise.resolve(c.text("done"));
+  });
+  assertEquals((await post("Edges")).status, 500);
+  await late?.catch(() => {});
+  assertEquals(seen[0]?.state, "closed");
+  assertEquals(env.server.openStreams, 0);
+});
+
 Deno.test("session() asks commitOn when the session was touched", async () => {
   await using env = await setUp();
   const asked: number[] = [];
@@ -329,10 +343,11 @@ Deno.test("session() drops the handler's headers and keeps the earlier ones when
       c.status(201);
       return c.text("done", { headers: { location: "/books/1" } });
     });
-  const good = await app.request("/", { method: "POST" });
+  const post = async () => await app.request("/", { method: "POST", headers: { origin: "https://example.org" } });
+  const good = await post();
   assertEquals([good.status, good.headers.get("etag"), good.headers.get("location")], [201, '"1"', "/books/1"]);
   assertEquals(good.headers.getSetCookie(), ["outer=1", "inner=1"]);
-  const { status, headers } = await app.request("/", { method: "POST" });
+  const { status, headers } = await post();
   assertEquals(status, 409);
   assertEquals(Object.fromEntries(headers), {
     "access-control-allow-credentials": "true",
@@ -368,6 +383,16 @@ Deno.test("session() answers what onCommitError does when the commit failed", as
   assert(errors[0] instanceof UniqueViolationError);
   assertEquals(errors[1], "failed");
   assertEquals(seen.map(({ state }) => state), ["closed", "closed"]);
+});
+
+Deno.test("session() answers 500 when onCommitError says no status and the handler had set one", async () => {
+  await using env = await setUp();
+  const { post } = bookApp({ bind: env.db, onCommitError: (_, c) => c.text("sorry") }, (c) => {
+    c.status(201);
+    return Promise.resolve(c.text("done"));
+  });
+  assertEquals((await post("Edges")).status, 201);
+  assertEquals((await post("Edges")).status, 500);
 });
 
 Deno.test("session() gives what onCommitError throws to onError", async () => {

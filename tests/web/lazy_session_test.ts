@@ -97,6 +97,17 @@ Deno.test("end() rolls back and closes when there are changes", async () => {
   assertEquals(await other.query(Book).count(), 0);
 });
 
+Deno.test("end() gives instances their values back when changes were not committed", async () => {
+  await using env = await setUp();
+  const { session } = env.lazy;
+  const book = session.add(new Book({ title: "Edges" }));
+  await session.commit();
+  await session.query(Book).one();
+  book.title = "More";
+  await env.lazy.end();
+  assertEquals(book.title, "Edges");
+});
+
 Deno.test("end() lets no session be made when none was", async () => {
   await using env = await setUp();
   await env.lazy.end();
