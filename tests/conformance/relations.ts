@@ -4,7 +4,7 @@
  * @module
  */
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { ForeignKeyViolationError, ValidationError } from "../../mod.ts";
+import { DetachedInstanceError, ForeignKeyViolationError, ValidationError } from "../../mod.ts";
 import { Author, author, Book, Crate, Maker, Product, Profile, Review, Stock, Tag, User } from "./models.ts";
 import { type Place, refused, sendsNothing, type Target, test } from "./setup.ts";
 
@@ -334,5 +334,54 @@ export function relationSuite(target: Target): void {
     );
     await session.commit();
     assertEquals(await counts(place), [1, 1, 2]);
+  });
+
+  test(target, "session.commit() writes nothing for a collection in another order, array or number", async (place) => {
+    await place.save(author("Ann", { a: [], b: [] }));
+    await using session = place.session();
+    const [ann] = await session.query(Author).include(["books"]).all();
+    ann!.books.reverse();
+    await sendsNothing(place, () => session.commit());
+    ann!.books = [...ann!.books, ann!.books[0]!]; // one of them twice
+    await sendsNothing(place, () => session.commit());
+    assertEquals(await place.rows("books"), 2);
+  });
+
+  test(target, "session.delete() takes pending children with it, and leaves those that have moved", async (place) => {
+    await place.save(author("Ann", { a: [], b: [] }), author("Bob"));
+    await using session = place.session();
+    const [ann, bob] = await session.query(Author).orderBy({ name: "asc" }).include(["books"]).all();
+    const pending = new Book({ title: "pending" });
+    ann!.books.push(pending);
+    session.add(ann!);
+    bob!.books.push(ann!.books.shift()!);
+    await session.remove(ann!);
+    await session.commit();
+    assertEquals([session.inspect(pending).state, await place.column("books", "author_id")], ["transient", [bob!.id]]);
+  });
+
+  test(target, "session.commit() refuses a hasOne with deleteOrphan that was not loaded", async (place) => {
+    await place.save(User.create({ name: "u", profile: new Profile({ motto: "old" }) }));
+    await using session = place.session();
+    const user = await session.query(User).one();
+    user.profile = new Profile({ motto: "new" });
+    await sendsNothing(place, () => refused(() => session.commit(), ValidationError, "User.profile", "load"));
+  });
+
+  test(target, "session.commit() refuses a member of another session, and takes a detached one in", async (place) => {
+    await place.save(author("Ann", { a: [] }), new Tag({ name: "x" }));
+    const other = place.other();
+    const tag = await other.query(Tag).one();
+    await using session = place.session();
+    const [book] = await session.query(Book).include(["tags"]).all();
+    book!.tags.push(tag);
+    await refused(() => session.commit(), DetachedInstanceError, "another session", "merge");
+    await other.close();
+    await session.commit();
+    assertEquals([session.inspect(tag).state, await place.rows("book_tags"), await place.rows("tags")], [
+      "persistent",
+      1,
+      1,
+    ]);
   });
 }

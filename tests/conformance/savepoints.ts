@@ -237,4 +237,28 @@ export function savepointSuite(target: Target): void {
     await session.commit();
     assertEquals([product!.makerId, await place.rows("products")], [maker.id, 1]);
   }, "interactive");
+
+  test(target, "session.rollback() forgets a relation that was read from rows that it undoes", async (place) => {
+    await place.save(author("Ann", { a: [] }));
+    await using session = place.session();
+    const ann = await session.query(Author).one();
+    await session.execute("DELETE FROM books");
+    assertEquals((await session.load(ann, ["books"])).books, []);
+    await session.rollback();
+    assertEquals(ann.books, undefined);
+    assertEquals((await session.load(ann, ["books"])).books.length, 1);
+  }, "interactive");
+
+  test(target, "session.rollback() to a savepoint takes what was verified inside with it", async (place) => {
+    await place.save(new Author({ name: "Ann" }), new Author({ name: "Bob" }));
+    await using session = place.session();
+    const [ann, bob] = await session.query(Author).orderBy({ name: "asc" }).all();
+    const savepoint = await session.beginNested();
+    session.verify(bob!);
+    await savepoint.rollback();
+    ann!.bio = "x";
+    await place.run("UPDATE authors SET version = 2 WHERE name = 'Bob'");
+    await session.commit();
+    assertEquals(ann!.version, 2);
+  });
 }

@@ -273,4 +273,13 @@ export function staleSuite(target: Target): void {
     await refused(() => session.commit(), StaleDataError);
     assert(await place.rows("books") === 1);
   });
+
+  test(target, "verifyReads leaves rows without a version alone", async (place) => {
+    await place.save(...authors(1), new Stock({ left: 1 }));
+    await using session = place.session({ verifyReads: true });
+    await session.query(Stock).one();
+    (await session.query(Author).one()).bio = "x";
+    await session.commit();
+    assertEquals(await place.column("authors", "bio"), ["x"]);
+  });
 }

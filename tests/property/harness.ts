@@ -150,7 +150,7 @@ export class Run {
     if (error.name === "StaleDataError") {
       assert(named !== null && plan.stale.has(named), `The error names ${named ?? "nothing"}, which is not stale`);
     }
-    const ended = kind === "commit" && world.view !== null;
+    const ended = kind === "commit" && !refused;
     await this.rollback(deep || ended ? 0 : world.frames.length - 1);
     if (named !== null && named.data.status === "persistent") world.expire(named);
     return false;

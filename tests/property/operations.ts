@@ -111,7 +111,10 @@ function relationsOf({ parents, children, links }: Shape): readonly string[] {
 /** Whether what a relation is loaded by is known. */
 function loadable(mirror: Mirror, name: string): boolean {
   const parent = mirror.shape.parents.find((one) => one.name === name);
-  return parent === undefined || typeof mirror.data.cols[parent.fk] !== "symbol";
+  if (parent === undefined) return true;
+  const { cols, base } = mirror.data;
+  if (leftOut.loadedByChangedKey && cols[parent.fk] !== base![parent.fk]) return false;
+  return typeof cols[parent.fk] !== "symbol";
 }
 
 /** Whether a relation was set to what the row holds already. */
@@ -218,6 +221,7 @@ export const operations = {
   assignExpression(run, a, b): boolean {
     const mirror = pick(some(run, ["Author"], (one) => one.live && persistent(one)), a);
     if (mirror === undefined) return false;
+    if (leftOut.expressionOnExpired && mirror.data.base!.visits === EXPIRED) return false;
     run.world.autobegin();
     run.session.assign(run.of(mirror) as unknown as Author, { visits: sql`visits + ${b % 3 + 1}` });
     mirror.data.cols.visits = new Plus(b % 3 + 1);
@@ -310,6 +314,7 @@ export const operations = {
     const key = pick([...keys], b);
     if (key === undefined) return false;
     const known = world.find(kind, key);
+    if (known !== undefined && !relationsOf(known.shape).every((one) => loadable(known, one))) return false;
     const name = c % 2 > 0 ? pick(relationsOf(shapes[kind]), c) : undefined;
     run.trace.push(`  ${kind} ${key}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
@@ -377,6 +382,7 @@ export const operations = {
     if (mirror === undefined) return false;
     // What a rollback leaves of it is said for no more than one frame.
     const { frames } = run.world;
+    if (leftOut.addedAgainExpired && frames.some(({ saved }) => saved.get(mirror)?.status === "detached")) return false;
     if (frames.length > 1 && frames[0]!.saved.get(mirror)?.status !== "persistent") return false;
     run.trace.push(`  ${mirror}`);
     run.world.autobegin();
@@ -529,6 +535,7 @@ export const operations = {
       cols[column] = plain(given[column]);
     }
     if (mirror.data.base === null) cols.version = given.version;
+    mirror.data.marked = false;
     return true;
   },
 } satisfies Record<string, Operation>;

@@ -433,6 +433,8 @@ class Flush {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
       const stays = (one: Mirror) =>
         one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
+      const expired = list(rels[name]).some((one) => fk !== null && one.data.base?.[fk] === EXPIRED);
+      if (leftOut.expiredMember && expired && isRelationChanged(mirror, name)) throw new LeftOut();
       const left = !list(rels[name]).every(stays) && isRelationChanged(mirror, name);
       if (leftOut.settledMemberLeft && left) throw new LeftOut();
       remember(name, list(rels[name]).filter(stays));

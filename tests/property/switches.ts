@@ -12,6 +12,14 @@ export const leftOut = {
   loadedInsideSavepoint: true,
   /** Inserting what has the key of a persistent instance whose row is gone. */
   pendingBesidePersistent: true,
+  /** Loading a parent by a foreign key that is not written yet. */
+  loadedByChangedKey: true,
+  /** An SQL expression given to an expired instance. */
+  expressionOnExpired: true,
+  /** Changing a collection that holds an expired member. */
+  expiredMember: true,
+  /** Expiring what was taken out of the session and added again in the same transaction. */
+  addedAgainExpired: true,
   /** Rolling back what was loaded after uncommitted writes inside a savepoint. */
   uncertainInsideSavepoint: true,
 };
