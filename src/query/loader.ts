@@ -11,7 +11,7 @@ import type { RowLock } from "../sql/dialect.ts";
 import type { ColumnInfo } from "../sql/table.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import { Hydrator } from "../state/hydrate.ts";
-import { type InstanceState, isExpired } from "../state/instance_state.ts";
+import { type InstanceState, isChanged, isExpired } from "../state/instance_state.ts";
 import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import type { Tracker } from "../state/tracker.ts";
 import {
@@ -344,7 +344,8 @@ export class Loader {
   }
 
   /** Gives a relation property what was loaded; what was put into it before it was loaded stays, as a change. */
-  #set(state: InstanceState, { name, many }: MappedRelation, members: readonly object[], populate: boolean): void {
+  #set(state: InstanceState, relation: MappedRelation, members: readonly object[], populate: boolean): void {
+    const { name, many } = relation;
     const loaded = state.relations?.has(name) === true;
     const { instance } = state;
     if (loaded && !populate && instance[name] !== undefined) return;
@@ -358,7 +359,10 @@ export class Loader {
       for (const member of current) if (!there.has(member)) (value as object[]).push(member);
     } else if (kept) value = current;
     instance[name] = value;
-    state.relations = new Map(state.relations ?? []).set(name, snapshot);
+    // Loaded by a foreign key that was changed, it is what the row is to refer to, and a change like it.
+    const changed = relation.kind === "belongsTo" && state.snapshot !== null &&
+      relation.local.some((column) => isChanged(state, column));
+    if (!changed) state.relations = new Map(state.relations ?? []).set(name, snapshot);
   }
 }
 

@@ -40,6 +40,8 @@ export class Lifecycle {
   #condition: Condition = "open";
   /** What made it busy or failed, for messages. */
   #cause = "";
+  /** Settles with the call that made it busy. */
+  #running: Promise<void> = Promise.resolve();
 
   get condition(): Condition {
     return this.#condition;
@@ -64,13 +66,17 @@ export class Lifecycle {
     this.require(call, method);
     const before = this.#condition;
     const cause = this.#cause;
-    this.#condition = "busy";
-    this.#cause = `${method}()`;
-    try {
-      return await run();
-    } finally {
+    this.become("busy", `${method}()`);
+    const result = run().finally(() => {
       if (this.#condition === "busy") this.become(before, cause);
-    }
+    });
+    this.#running = result.then(() => {}, () => {});
+    return await result;
+  }
+
+  /** Resolves when nothing of the kind is under way. */
+  async idle(): Promise<void> {
+    while (this.#condition === "busy") await this.#running;
   }
 
   /** Goes into a state. */

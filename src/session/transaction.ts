@@ -62,8 +62,6 @@ export class Transactions implements ScopeOwner {
   #lost = false;
   #stale: Set<object> = new Set();
   #flushing: Promise<void> | null = null;
-  /** Settles when the last call that nothing may overlap has ended. */
-  #exclusiveEnd: Promise<void> = Promise.resolve();
   #connecting: Promise<Connection> | null = null;
   /** What a commit of unknown outcome was about. */
   #doubtful: readonly InstanceState[] = [];
@@ -126,13 +124,11 @@ export class Transactions implements ScopeOwner {
 
   /** Runs what nothing may overlap, after what is under way. */
   async #exclusive<T>(call: "use" | "rollback" | "close", method: string, run: () => Promise<T>): Promise<T> {
-    const result = this.lifecycle.exclusive(call, method, async () => {
+    return await this.lifecycle.exclusive(call, method, async () => {
       while (this.#running.size > 0) await Promise.all(this.#running);
       await this.reads.settled();
       return await run();
     });
-    this.#exclusiveEnd = result.then(() => {}, () => {});
-    return await result;
   }
 
   /** Begins explicitly: adopts a transaction that began by itself, refuses inside an explicit one. */
@@ -482,7 +478,7 @@ export class Transactions implements ScopeOwner {
   /** Ends the session, after what is under way: rolls back what the database holds, lets go of every instance as it is. */
   async close(): Promise<void> {
     // A caller that closes has nothing left to do: whatever it forgot to await is waited for.
-    while (this.lifecycle.condition === "busy") await this.#exclusiveEnd;
+    await this.lifecycle.idle();
     if (this.lifecycle.condition === "closed") return;
     await this.#exclusive("close", "close", async () => {
       try {

@@ -66,7 +66,8 @@ export class Hydrator {
   }
 
   #wantsValue(state: InstanceState, column: MappedColumn): boolean {
-    return state.snapshot![column.index] === UNKNOWN && isHidden(state, column.property);
+    return state.snapshot![column.index] === UNKNOWN && isHidden(state, column.property) &&
+      !state.expressions?.has(column.property);
   }
 
   #load(row: readonly SqlValue[], token: NonNullable<InstanceState["key"]>): InstanceState {

@@ -287,7 +287,10 @@ export class Tracker {
   rollback(): void {
     const frame = this.#frames.pop()!;
     const outermost = this.#frames.length === 0;
-    for (const [state, before] of frame.before) this.#restoreBookkeeping(state, before);
+    for (const [state, before] of frame.before) {
+      this.#restoreBookkeeping(state, before);
+      if (state.status === "detached" && state.snapshot !== null) restoreRow(state);
+    }
     for (const [state, before] of frame.expunged) {
       if (state.owner !== null) continue;
       this.#letGo(state);
@@ -313,7 +316,9 @@ export class Tracker {
       else if (state.snapshot !== null) restoreRow(state);
     }
     for (const state of frame.uncertain) {
-      if (state.status === "persistent") this.expire(state);
+      if (state.status !== "persistent") continue;
+      this.expire(state);
+      this.markUncertain(state); // an outer frame must not bring it back either
     }
   }
 

@@ -19,7 +19,7 @@ import {
   show,
 } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
-import { type Token, tokenOf } from "../state/snapshot.ts";
+import { type Token, tokenOf, UNKNOWN } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import { childRelations, type WrittenRelation } from "./changes.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
@@ -257,7 +257,8 @@ function settleRelation(
   const there = members.filter((member) => {
     const one = knownState(member);
     if (one?.status !== "persistent") return false;
-    return !child || keyToken(relation.remote.map((column) => one.snapshot![column.index])) === state.key;
+    const tokens = child ? relation.remote.map((column) => one.snapshot![column.index]) : [];
+    return !child || tokens.includes(UNKNOWN) || keyToken(tokens) === state.key;
   });
   remember(tracker, state, name, { value: Array.isArray(value) ? value : there[0] ?? null, members: there });
   if (there.length < members.length) {

@@ -357,6 +357,7 @@ class Flush {
     const rows = this.#rows(made, new Set(), new Set());
     const updates = this.#updates();
     const inserted = [...this.#inserts];
+    const before = new Map(world.mirrors.map((mirror) => [mirror, mirror.data.base]));
     for (const mirror of inserted) {
       const { cols } = mirror.data;
       const kept = ["version", ...mirror.shape.parents.map(({ fk }) => fk)];
@@ -396,7 +397,7 @@ class Flush {
       Object.assign(mirror.data, { status: "deleted", marked: false });
     }
     for (const mirror of world.mirrors) {
-      if (mirror.data.status === "persistent") this.#settle(mirror, inserted.includes(mirror));
+      if (mirror.data.status === "persistent") this.#settle(mirror, inserted.includes(mirror), before.get(mirror));
     }
     if (world.view !== null) {
       Object.assign(world, { view: rows });
@@ -404,7 +405,7 @@ class Flush {
   }
 
   /** What relation properties hold agrees with the database. */
-  #settle(mirror: Mirror, isNew: boolean): void {
+  #settle(mirror: Mirror, isNew: boolean, before: Readonly<Record<string, Cell>> | null | undefined): void {
     const world = this.#world;
     const { rels, loaded, cols, base } = mirror.data;
     const remember = (name: string, value: Related) => {
@@ -415,6 +416,7 @@ class Flush {
     for (const { name, fk, target } of mirror.shape.parents) {
       const value = rels[name] as Mirror | null | undefined;
       if (value === undefined) continue;
+      if (value === loaded[name] && before?.[fk] === base![fk]) continue; // as it was read
       const key = base![fk] === EXPIRED ? EXPIRED : cols[fk];
       if ((value === null ? null : value.key) === key && !(value?.data.status === "deleted")) remember(name, value);
       else if (key === null) remember(name, null);
@@ -431,7 +433,9 @@ class Flush {
     ];
     for (const { name, fk } of many) {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
+      const changed = isRelationChanged(mirror, name);
       const stays = (one: Mirror) =>
+        one.data.gone && !changed || // of an instance that was away when its member went
         one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
       const expired = list(rels[name]).some((one) => fk !== null && one.data.base?.[fk] === EXPIRED);
       if (leftOut.expiredMember && expired && isRelationChanged(mirror, name)) throw new LeftOut();
