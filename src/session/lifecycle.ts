@@ -29,7 +29,7 @@ export type Call =
 
 const ALLOWED: Readonly<Record<Condition, readonly Call[]>> = {
   open: ["use", "rollback", "close", "look"],
-  busy: ["look"], // close() waits until it is over
+  busy: ["look"], // disposal waits until it is over
   failed: ["rollback", "close", "look"],
   unknown: ["rollback", "close", "look"],
   closed: ["close", "look"],

@@ -30,7 +30,7 @@ export interface SessionOptions {
    * of models without one.
    */
   readonly optimistic?: "version" | "all";
-  /** Whether a commit verifies every row that was read; refused when one of them has no version to go by. */
+  /** Whether a commit verifies every row that was read and has a version (with `optimistic: "all"`, every row). */
   readonly verifyReads?: boolean;
   /**
    * PostgreSQL: settings of each transaction (`request.jwt.claims`, `role`), sent with every read and every commit and

@@ -597,8 +597,9 @@ export class Session {
   async close(): Promise<void> {
     await this.#transactions.close();
   }
-  /** Rolls back what was not committed, then closes. */
+  /** Waits for what was not awaited, rolls back what was not committed, then closes. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#transactions.lifecycle.idle();
     await this.#undo(() => this.rollback());
     await this.close();
   }

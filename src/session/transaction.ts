@@ -475,10 +475,8 @@ export class Transactions implements ScopeOwner {
     this.#doubtful = [];
   }
 
-  /** Ends the session, after what is under way: rolls back what the database holds, lets go of every instance as it is. */
+  /** Ends the session: rolls back what the database holds, lets go of every instance as it is. */
   async close(): Promise<void> {
-    // A caller that closes has nothing left to do: whatever it forgot to await is waited for.
-    await this.lifecycle.idle();
     if (this.lifecycle.condition === "closed") return;
     await this.#exclusive("close", "close", async () => {
       try {

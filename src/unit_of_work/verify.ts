@@ -23,21 +23,25 @@ export function requireVerifiable(state: InstanceState, compareAll: boolean): vo
   );
 }
 
-/** The rows as the plan takes them. With `skipExpired`, what is not known is left out; it was not read. */
+/**
+ * The rows as the plan takes them. Of everything that was read (`all`), what cannot be verified is left out: rows without
+ * a version, and what is expired, since that counts as not read.
+ */
 export function verifiedRows(
   states: Iterable<InstanceState>,
   dialect: Dialect,
   compareAll: boolean,
-  skipExpired: boolean,
+  all: boolean,
 ): VerifiedRow[] {
   const rows: VerifiedRow[] = [];
   for (const state of states) {
     const { mapper, snapshot } = state;
+    if (all && mapper.version === null && !compareAll) continue;
     requireVerifiable(state, compareAll);
     const codecs = mapper.codecs(dialect);
     const columns = mapper.version === null ? comparedColumns(mapper) : [mapper.version];
     if (columns.some((column) => snapshot![column.index] === UNKNOWN)) {
-      if (skipExpired) continue;
+      if (all) continue;
       throw new ValidationError(`${label(state)} is expired; await session.refresh(instance) before verifying it`);
     }
     const encode = (column: typeof columns[number]): SqlValue => {

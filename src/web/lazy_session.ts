@@ -78,10 +78,7 @@ export function lazySession(make: () => Session): LazySession {
       hasEnded = true;
       if (made === null || made.state === "closed") return;
       try {
-        if (made.inTransaction()) await made.rollback();
-      } catch { /* see above; memory is restored all the same */ }
-      try {
-        await made.close();
+        await made[Symbol.asyncDispose]();
       } catch { /* see above */ }
     },
   };

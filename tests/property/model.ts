@@ -225,7 +225,10 @@ export class World {
       }
       Object.assign(data, { status: "transient", marked: false, base: null, loaded: {} });
     } else if (before.status === "persistent" || before.status === "pending") mirror.data = before;
-    else mirror.data = { ...before, cols: data.cols, rels: data.rels };
+    else if (before.status === "detached" && data.status !== "detached") {
+      const rels = copyHeld({ ...before, rels: before.loaded }).rels;
+      mirror.data = { ...before, cols: { ...before.base }, rels };
+    } else mirror.data = { ...before, cols: data.cols, rels: data.rels };
   }
 
   // ---- reading
@@ -262,6 +265,9 @@ export class World {
     this.#learn(mirror, (held) => {
       for (const column of Object.keys(row)) {
         const { base, cols } = held;
+        if (leftOut.refreshedInsideSavepoint && held !== mirror.data && cols[column] !== base![column]) {
+          held.leftOut = true;
+        }
         const changed = held !== mirror.data && cols[column] !== base![column] && cols[column] !== EXPIRED;
         base![column] = row[column];
         if (!changed) cols[column] = row[column];

@@ -20,6 +20,8 @@ export const leftOut = {
   expiredMember: true,
   /** Expiring what was taken out of the session and added again in the same transaction. */
   addedAgainExpired: true,
+  /** Refreshing inside a savepoint that is rolled back what was changed before it. */
+  refreshedInsideSavepoint: true,
   /** Rolling back what was loaded after uncommitted writes inside a savepoint. */
   uncertainInsideSavepoint: true,
 };
