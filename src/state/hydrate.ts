@@ -94,7 +94,7 @@ export class Hydrator {
   }
 
   #overwrite(state: InstanceState, row: readonly SqlValue[], columns: readonly MappedColumn[]): void {
-    if (this.#options.uncertain) this.#tracker.touch(state);
+    if (this.#options.uncertain || this.#tracker.isHeld(state)) this.#tracker.touch(state);
     overwrite(state, columns, (column) => row[column.index] ?? null, this.#codecs);
   }
 }

@@ -234,6 +234,11 @@ export class Tracker {
     this.#frames.at(-1)?.uncertain.add(state);
   }
 
+  /** Whether a rollback to a savepoint would put values of an instance back: what it is a change to then goes back too. */
+  isHeld(state: InstanceState): boolean {
+    return this.#frames.some(({ held }) => held.has(state));
+  }
+
   /** How many frames are open: 0 without a transaction, 1 in one, more inside savepoints. */
   get depth(): number {
     return this.#frames.length;

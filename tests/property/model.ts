@@ -38,8 +38,6 @@ export interface Held {
   loaded: Record<string, Related>;
   /** Set in a copy that must not be put back while a fault is known. */
   leftOut?: boolean;
-  /** Whether it came into the session through a collection whose orphans are deleted. */
-  byCollection: boolean;
   /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
   given: Record<string, Cell>;
 }
@@ -51,6 +49,8 @@ export class Mirror {
   /** The instance; found in the identity map when it was loaded. */
   instance: object | null = null;
   data: Held;
+  /** Whether it came into the session through a collection whose orphans are deleted. */
+  byCollection = false;
 
   constructor(kind: Kind, serial: number, data: Held) {
     this.kind = kind;
@@ -133,7 +133,6 @@ export class World {
       base: null,
       rels,
       loaded: {},
-      byCollection: false,
       given: {},
     };
     const mirror = new Mirror(kind, ++this.#serial, data);
@@ -358,7 +357,7 @@ export class World {
           if (member.inSession || member.data.status === "deleted" || member.data.gone) continue;
           const refused = this.add(member);
           if (refused !== null) return refused;
-          member.data.byCollection = mirror.shape.children.some((one) => one.name === name && one.cascade);
+          member.byCollection = mirror.shape.children.some((one) => one.name === name && one.cascade);
         }
       }
     }

@@ -76,7 +76,7 @@ function fresh(run: Run, kind: Exclude<Kind, "Author">, n: number): Mirror {
 
 async function add(run: Run, mirror: Mirror): Promise<void> {
   run.world.autobegin();
-  mirror.data.byCollection = false;
+  mirror.byCollection = false;
   // What is refused may have been added in part.
   if (!await run.expect(run.world.add(mirror), () => run.session.add(run.of(mirror)))) await run.rollback(0);
 }

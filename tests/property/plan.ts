@@ -152,7 +152,7 @@ class Flush {
       }
     }
     for (const mirror of this.#inserts) {
-      if (!mirror.data.byCollection || this.#assignmentOf(mirror, "bookId") || mirror.data.cols.bookId) continue;
+      if (!mirror.byCollection || this.#assignmentOf(mirror, "bookId") || mirror.data.cols.bookId) continue;
       mirror.data.status = "transient";
       this.#inserts.delete(mirror);
     }
