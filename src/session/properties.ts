@@ -7,7 +7,8 @@ import { ValidationError } from "../errors.ts";
 import type { MappedColumn } from "../model/mapper.ts";
 import { Sql } from "../sql/tag.ts";
 import { expireColumns, hide, type InstanceState, show } from "../state/instance_state.ts";
-import { type Tracker, WHY_EXPRESSION } from "../state/tracker.ts";
+import { WHY_EXPRESSION } from "../state/restore.ts";
+import type { Tracker } from "../state/tracker.ts";
 
 /** Sets properties to values or SQL expressions: all of them, or none when one cannot be. */
 export function assignProperties(state: InstanceState, values: object): void {

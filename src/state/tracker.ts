@@ -4,26 +4,21 @@
  *
  * @module
  */
-import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { DetachedInstanceError, ValidationError } from "../errors.ts";
+import type { Mapper } from "../model/mapper.ts";
 import { IdentityMap } from "./identity_map.ts";
 import {
   changedColumns,
   expireColumns,
-  hide,
   type InstanceState,
   isHidden,
   isTouched,
   type ObjectState,
-  peek,
-  refill,
   type RelationSnapshot,
-  sameMembers,
-  show,
 } from "./instance_state.ts";
 import { instanceKey, type KeyToken, showKey, valuesIn } from "./key.ts";
-import { isSame, snapshotOf, type Token, tokenOf, UNKNOWN, valueOf } from "./snapshot.ts";
-import type { Sql } from "../sql/tag.ts";
+import { type Given, givenBy, type Held, holding, restoreGiven, restoreHeld, restoreRow } from "./restore.ts";
+import { type Token, tokenOf } from "./snapshot.ts";
 
 /** The bookkeeping of an instance at some time; its parts are never changed in place, so keeping them is enough. */
 interface Bookkeeping {
@@ -33,26 +28,6 @@ interface Bookkeeping {
   readonly relations: ReadonlyMap<string, RelationSnapshot> | null;
   /** For an instance without a row: what a flush may set, as it was. */
   readonly given: Given | null;
-}
-
-/** What an instance without a row held where a flush gives it other values: the user's, to be put back. */
-interface Given {
-  /** The columns that had no value. */
-  readonly absent: readonly MappedColumn[];
-  /** Foreign keys and the version; every column once it was expired. */
-  readonly tokens: Map<MappedColumn, Token>;
-  readonly expressions: ReadonlyMap<string, Sql> | null;
-}
-
-/** The values that an instance held at some time, where they differ from its snapshot. */
-interface Held {
-  readonly tokens: readonly Token[];
-  readonly relations: ReadonlyMap<string, readonly object[] | object | null>;
-  /** What counted as loaded. */
-  readonly loaded: ReadonlyMap<string, RelationSnapshot> | null;
-  readonly arrays: ReadonlyMap<string, object[]>;
-  readonly expressions: ReadonlyMap<string, Sql> | null;
-  readonly forced: boolean;
 }
 
 /** What a rollback to the frame's beginning puts back. */
@@ -362,105 +337,4 @@ function replace(set: Set<InstanceState>, members: Iterable<InstanceState>): voi
   const list = [...members];
   set.clear();
   for (const state of list) set.add(state);
-}
-
-function givenBy(state: InstanceState): Given {
-  const { mapper, instance, expressions } = state;
-  const absent = mapper.columns.filter((column) => !Object.hasOwn(instance, column.property));
-  const tokens = new Map<MappedColumn, Token>();
-  for (const column of mapper.flushed) {
-    const value = peek(state, column.property);
-    if (value !== undefined) tokens.set(column, tokenOf(column.kind, value));
-  }
-  return { absent, tokens, expressions };
-}
-
-function restoreGiven(state: InstanceState, { absent, tokens, expressions }: Given): void {
-  for (const column of absent) delete state.instance[column.property];
-  for (const [column, token] of tokens) show(state, column.property, valueOf(column.kind, token));
-  state.expressions = expressions;
-  for (const property of expressions?.keys() ?? []) hide(state, property, WHY_EXPRESSION);
-}
-
-function holding(state: InstanceState): Held {
-  const { instance, mapper, expressions, forced } = state;
-  const relations = new Map<string, readonly object[] | object | null>();
-  const arrays = new Map<string, object[]>();
-  for (const { name } of mapper.relations) {
-    const value = instance[name];
-    if (Array.isArray(value)) arrays.set(name, value);
-    if (value !== undefined) relations.set(name, Array.isArray(value) ? [...value] : value as object | null);
-  }
-  const hidden = mapper.columns.some((column) => isHidden(state, column.property));
-  const tokens = hidden
-    ? mapper.columns.map((column) => isHidden(state, column.property) ? UNKNOWN : snapshotOf([column], instance)[0])
-    : snapshotOf(mapper.columns, instance);
-  return { tokens, relations, loaded: state.relations, arrays, expressions, forced };
-}
-
-function restoreHeld(state: InstanceState, held: Held): void {
-  state.expressions = held.expressions;
-  state.forced = held.forced;
-  restoreColumns(state, held.tokens);
-  const kept = new Map(state.relations ?? []);
-  for (const name of held.relations.keys()) {
-    const loaded = held.loaded?.get(name);
-    if (loaded === undefined) kept.delete(name);
-    else kept.set(name, loaded);
-  }
-  state.relations = kept;
-  for (const { name } of state.mapper.relations) {
-    const value = held.relations.get(name);
-    const loaded = state.relations?.get(name);
-    if (value === undefined && loaded !== undefined) restoreLoaded(state, name, loaded);
-    else if (value === undefined) delete state.instance[name];
-    else restoreRelation(state, name, held.arrays.get(name) ?? value, Array.isArray(value) ? value : null);
-  }
-}
-
-function restoreRow(state: InstanceState): void {
-  state.expressions = null;
-  state.forced = false;
-  restoreColumns(state, state.snapshot!);
-  for (const { name } of state.mapper.relations) {
-    const loaded = state.relations?.get(name);
-    if (loaded !== undefined) restoreLoaded(state, name, loaded);
-    else if (Object.hasOwn(state.instance, name)) delete state.instance[name];
-  }
-}
-
-function restoreLoaded(state: InstanceState, name: string, { value, members }: RelationSnapshot): void {
-  restoreRelation(state, name, value, Array.isArray(value) ? members : null);
-}
-
-function restoreColumns(state: InstanceState, tokens: readonly Token[]): void {
-  const { instance } = state;
-  for (const { index, property, kind } of state.mapper.columns) {
-    const token = tokens[index];
-    if (token === UNKNOWN) {
-      if (isHidden(state, property)) continue;
-      const given = state.expressions?.has(property) === true;
-      hide(state, property, given ? WHY_EXPRESSION : "is expired; await session.refresh(instance) before reading it");
-    } else if (isHidden(state, property)) {
-      Object.defineProperty(instance, property, {
-        configurable: true,
-        enumerable: true,
-        writable: true,
-        value: valueOf(kind, token),
-      });
-    } else if (token === undefined) {
-      if (instance[property] !== undefined) delete instance[property];
-    } else if (!isSame(kind, token, instance[property])) instance[property] = valueOf(kind, token);
-  }
-}
-
-/** Why a property that was given an SQL expression cannot be read. */
-export const WHY_EXPRESSION = "was given an SQL expression; its value is known after the next flush or commit";
-
-/** Puts a relation back: the very array that was there, with its members of that time. */
-function restoreRelation(state: InstanceState, name: string, value: unknown, members: readonly object[] | null): void {
-  if (members !== null && Array.isArray(value) && !sameMembers(value, members)) {
-    refill(value, members);
-  }
-  if (state.instance[name] !== value) state.instance[name] = value;
 }

@@ -5,25 +5,17 @@
  * @module
  */
 import { DatabaseError } from "../errors.ts";
-import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
+import type { MappedColumn } from "../model/mapper.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
-import {
-  type InstanceState,
-  isExpired,
-  knownState,
-  peek,
-  refill,
-  type RelationSnapshot,
-  show,
-} from "../state/instance_state.ts";
+import { type InstanceState, peek, show } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
-import { type Token, tokenOf, UNKNOWN } from "../state/snapshot.ts";
+import { type Token, tokenOf } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
-import { childRelations, type WrittenRelation } from "./changes.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
 import { isKeyRef, type RowChange } from "./row_change.ts";
+import { type Departure, followForeignKeys, leaveCollections, leaveUnknown, settleRelation } from "./settle.ts";
 
 /** What the database made for the rows of a flush. */
 export type MadeValues = Map<RowChange, readonly SqlValue[]>;
@@ -170,141 +162,4 @@ function applyDeleted(tracker: Tracker, state: InstanceState): void {
   tracker.removed.delete(state);
   tracker.identity.delete(state);
   state.status = "deleted";
-}
-
-/** An instance whose foreign keys no longer refer to what they did. */
-interface Departure {
-  readonly state: InstanceState;
-  /** What its row held before. */
-  readonly snapshot: readonly Token[];
-}
-
-/** Takes instances out of the loaded collections of their former parents. One pass over each such collection. */
-function leaveCollections(tracker: Tracker, departures: readonly Departure[]): void {
-  const leaving = new Map<InstanceState, Map<MappedRelation, Set<object>>>();
-  for (const { state, snapshot } of departures) {
-    for (const { local, target, kind } of state.mapper.relations) {
-      if (kind !== "belongsTo") continue;
-      const key = keyToken(local.map((column) => snapshot[column.index]));
-      const parent = key === null ? undefined : tracker.identity.get(target, key);
-      if (parent === undefined || parent.relations === null) continue;
-      for (const relation of childRelations(target)) {
-        if (
-          relation.target !== state.mapper || !parent.relations.has(relation.name) ||
-          !sameColumns(relation.remote, local)
-        ) continue;
-        if (state.status === "persistent" && keyToken(local.map((column) => state.snapshot![column.index])) === key) {
-          continue;
-        }
-        let relations = leaving.get(parent);
-        if (relations === undefined) leaving.set(parent, relations = new Map());
-        if (!relations.has(relation)) relations.set(relation, new Set());
-        relations.get(relation)!.add(state.instance);
-      }
-    }
-  }
-  for (const [parent, relations] of leaving) {
-    for (const [relation, members] of relations) without(tracker, parent, relation, members);
-  }
-}
-
-/**
- * Takes deleted instances out of the loaded collections that their foreign keys do not tell of: many-to-many ones, and all
- * where a foreign key was expired. One pass over the instances with loaded relations.
- */
-function leaveUnknown(tracker: Tracker, deleted: readonly InstanceState[]): void {
-  const gone = new Set(deleted.map((state) => state.instance));
-  const expired = deleted.some((state) => isExpired(state));
-  for (const state of tracker.identity) {
-    for (const relation of state.relations === null ? [] : state.mapper.relations) {
-      if (relation.kind === "belongsTo" || relation.link === null && !expired) continue;
-      const loaded = state.relations!.get(relation.name);
-      if (loaded?.members.some((member) => gone.has(member as InstanceState["instance"]))) {
-        without(tracker, state, relation, gone);
-      }
-    }
-  }
-}
-
-function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
-  return a.length === b.length && a.every((column, i) => column === b[i]);
-}
-
-/** Takes members out of a loaded relation: out of its property and out of what counts as loaded. */
-function without(tracker: Tracker, state: InstanceState, { name }: MappedRelation, gone: ReadonlySet<object>): void {
-  const loaded = state.relations!.get(name)!;
-  const value = state.instance[name];
-  if (Array.isArray(value)) {
-    const rest = value.filter((member) => !gone.has(member));
-    if (rest.length < value.length) refill(value, rest);
-  } else if (gone.has(value as object)) state.instance[name] = null;
-  const members = loaded.members.filter((member) => !gone.has(member));
-  const kept = Array.isArray(loaded.value) || !gone.has(loaded.value as object) ? loaded.value : null;
-  if (members.length < loaded.members.length) remember(tracker, state, name, { value: kept, members });
-}
-
-/** Takes what a relation held when the flush was planned as what is in the database, where that is known to be all of it. */
-function settleRelation(
-  tracker: Tracker,
-  { state, relation, value, members }: WrittenRelation,
-  inserted: ReadonlySet<InstanceState>,
-): void {
-  const { name } = relation;
-  // A collection that was never loaded only adds: whether it is complete stays unknown.
-  const complete = relation.kind === "belongsTo" || state.relations?.has(name) === true || inserted.has(state);
-  if (state.status !== "persistent" || !complete) return;
-  const child = relation.kind === "hasMany" || relation.kind === "hasOne";
-  const there = members.filter((member) => {
-    const one = knownState(member);
-    if (one?.status !== "persistent") return false;
-    const tokens = child ? relation.remote.map((column) => one.snapshot![column.index]) : [];
-    return !child || tokens.includes(UNKNOWN) || keyToken(tokens) === state.key;
-  });
-  remember(tracker, state, name, { value: Array.isArray(value) ? value : there[0] ?? null, members: there });
-  if (there.length < members.length) {
-    without(
-      tracker,
-      state,
-      relation,
-      new Set(members.filter((member) => !there.includes(member))),
-    );
-  }
-}
-
-/** Lets belongsTo properties follow foreign keys that were changed by themselves. */
-function followForeignKeys(
-  tracker: Tracker,
-  { state: given, cells }: RowChange,
-  written: readonly WrittenRelation[],
-): void {
-  const state = given!;
-  for (const relation of state.mapper.relations) {
-    const { name, local, target, kind } = relation;
-    const loaded = state.relations?.get(name);
-    if (kind !== "belongsTo" || loaded === undefined || !local.some((column) => cells[column.index] !== undefined)) {
-      continue;
-    }
-    if (
-      state.instance[name] !== loaded.value || written.some((one) => one.state === state && one.relation === relation)
-    ) continue;
-    const key = keyToken(local.map((column) => state.snapshot![column.index]));
-    const parent = key === null ? undefined : tracker.identity.get(target, key);
-    tracker.touch(state);
-    if (parent === undefined && key !== null) {
-      // Which instance it refers to now is not known until it is loaded.
-      delete state.instance[name];
-      const relations = new Map(state.relations);
-      relations.delete(name);
-      state.relations = relations;
-      continue;
-    }
-    const value = parent?.instance ?? null;
-    state.instance[name] = value;
-    remember(tracker, state, name, { value, members: value === null ? [] : [value] });
-  }
-}
-
-function remember(tracker: Tracker, state: InstanceState, name: string, snapshot: RelationSnapshot): void {
-  tracker.touch(state);
-  state.relations = new Map(state.relations ?? []).set(name, snapshot);
 }
