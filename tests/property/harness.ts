@@ -6,6 +6,7 @@ import type { Statement } from "../../mod.ts";
 import { EXPIRED, list, type Mirror, Plus, type Status, World } from "./model.ts";
 import { classes, type Kind, kinds, shapes } from "./models.ts";
 import { changedColumns, type Plan, planFlush } from "./plan.ts";
+import { LeftOut } from "./left_out.ts";
 import { type Key, plain, Rows } from "./rows.ts";
 
 /** A database that tells what was sent through it. */
@@ -110,19 +111,13 @@ export class Run {
   async flushing(kind: "flush" | "commit" | "query", call: () => Promise<unknown>, deep: boolean): Promise<boolean> {
     const { world, recorded, session } = this;
     const planned = kind === "query" ? null : planFlush(world);
-    if (planned?.unsaid) {
-      await this.rollback(0);
-      return false;
-    }
+    if (planned?.unsaid) throw new LeftOut(planned.unsaid);
     const before = { ...recorded };
     const error = await this.thrown(call);
     const wrote = recorded.writes > before.writes;
     if (kind === "query" && error === null && !wrote) return true;
     const plan: Plan = planned ?? planFlush(world);
-    if (plan.unsaid) {
-      await this.rollback(0);
-      return false;
-    }
+    if (plan.unsaid) throw new LeftOut(plan.unsaid);
     if (recorded.connection !== null && world.view === null) world.connect();
     if (error === null && plan.errors.size > 0) {
       throw new Error(`${kind} succeeded, and should have thrown ${[...plan.errors].join(" or ")}`);

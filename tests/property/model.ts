@@ -4,7 +4,7 @@
  */
 import { type Kind, type Shape, shapes } from "./models.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
-import { LeftOut, leftOut } from "./switches.ts";
+import { LeftOut, leftOut } from "./left_out.ts";
 
 /** Stands for a value that is not known until it is read again. */
 export const EXPIRED: unique symbol = Symbol("expired");
@@ -36,8 +36,8 @@ export interface Held {
   rels: Record<string, Related>;
   /** What was read or written last of the relations. */
   loaded: Record<string, Related>;
-  /** Set in a copy that must not be put back while a fault is known. */
-  leftOut?: boolean;
+  /** In a copy: relations that were loaded since, and are not when it is put back. */
+  unloaded?: readonly string[];
   /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
   given: Record<string, Cell>;
 }
@@ -51,6 +51,10 @@ export class Mirror {
   data: Held;
   /** Whether it came into the session through a collection whose orphans are deleted. */
   byCollection = false;
+  /** Whether it was loaded from a row that this transaction had written. */
+  phantom = false;
+  /** The transactions whose rollback undoes the insertion of what was taken out of the session. */
+  undoneBy: ReadonlySet<object> = new Set();
 
   constructor(kind: Kind, serial: number, data: Held) {
     this.kind = kind;
@@ -117,7 +121,6 @@ export class World {
   readonly mirrors: Mirror[] = [];
   readonly frames: Frame[] = [];
   #serial = 0;
-  #uncertainInside = false;
 
   get rows(): Rows {
     return this.view ?? this.committed;
@@ -192,12 +195,10 @@ export class World {
     this.frames.length = 0;
     this.view = null;
     this.wrote = false;
-    this.#uncertainInside = false;
   }
 
   /** Puts everything back to where a frame began; frame 0 is the transaction itself. */
   rollback(depth: number): void {
-    if (leftOut.uncertainInsideSavepoint && this.#uncertainInside && depth === 0) throw new LeftOut();
     this.autobegin(); // what was changed outside any transaction is put back too
     const frame = this.frames[depth];
     if (frame === undefined) return;
@@ -208,14 +209,24 @@ export class World {
     }
     if (depth === 0) this.#end();
     else if (this.view !== null) this.view = frame.db;
+    const isPhantom = ({ kind, key, phantom, data }: Mirror) =>
+      phantom && data.status === "persistent" && this.rows.get(kind, key) === undefined;
+    if (leftOut.phantom && this.mirrors.some(isPhantom)) throw new LeftOut("a row that was loaded was rolled back");
   }
 
-  #restore(mirror: Mirror, { saved }: Frame): void {
-    const before = saved.get(mirror);
+  #restore(mirror: Mirror, frame: Frame): void {
+    const before = frame.saved.get(mirror);
     const { data } = mirror;
-    if (before?.leftOut) throw new LeftOut();
+    for (const name of before?.unloaded ?? []) {
+      for (const { saved, touched } of this.frames.toReversed()) {
+        const held = saved.get(mirror);
+        if (held === undefined || touched.has(mirror)) break;
+        if (held.loaded[name] !== undefined) delete held.rels[name];
+        delete held.loaded[name];
+      }
+    }
     if (before === undefined) {
-      if (data.status === "transient" || data.status === "detached") return;
+      if (data.status === "transient" || data.status === "detached" && !mirror.undoneBy.has(frame)) return;
       if (data.base !== null) {
         for (const [column, cell] of Object.entries(data.given)) {
           if (cell === undefined) delete data.cols[column];
@@ -239,21 +250,23 @@ export class World {
     if (known === undefined) {
       const mirror = this.create(kind, { ...row });
       Object.assign(mirror.data, { status: "persistent", base: { ...row } });
+      mirror.phantom = this.committed.get(kind, key) === undefined;
       for (const { saved } of this.frames) {
         const held = copyHeld(mirror.data);
         if (this.wrote) expire(mirror, held);
-        if (this.wrote && this.frames.length > 1) this.#uncertainInside = true;
         saved.set(mirror, held);
       }
       return mirror;
     }
     if (Object.values(known.data.base!).includes(EXPIRED)) {
+      const { base, cols } = known.data;
+      const unknown = Object.keys(row).filter((one) => base![one] === EXPIRED && cols[one] === EXPIRED);
       this.#learn(known, (held) => {
-        for (const column of Object.keys(row)) {
+        for (const column of unknown) {
           if (held.base![column] !== EXPIRED || held.cols[column] !== EXPIRED) continue;
           held.base![column] = held.cols[column] = row[column];
         }
-      });
+      }, true);
     }
     return known;
   }
@@ -264,14 +277,11 @@ export class World {
     this.#learn(mirror, (held) => {
       for (const column of Object.keys(row)) {
         const { base, cols } = held;
-        if (leftOut.refreshedInsideSavepoint && held !== mirror.data && cols[column] !== base![column]) {
-          held.leftOut = true;
-        }
         const changed = held !== mirror.data && cols[column] !== base![column] && cols[column] !== EXPIRED;
         base![column] = row[column];
         if (!changed) cols[column] = row[column];
       }
-    });
+    }, true);
   }
 
   /** Loads a relation, keyed by what the instance holds or by a row. */
@@ -279,10 +289,20 @@ export class World {
     const members = this.members(mirror, name, by);
     const { data } = mirror;
     if (data.loaded[name] !== undefined && data.rels[name] !== undefined) return;
+    const fk = mirror.shape.parents.find((one) => one.name === name)?.fk;
+    if (fk !== undefined && by === data.cols && by[fk] !== data.base?.[fk]) {
+      // By a foreign key that is not written yet: what the row refers to is not known by it.
+      if (data.rels[name] === undefined) data.rels[name] = members;
+      return;
+    }
     this.#learn(mirror, (held) => {
       if (held.loaded[name] !== undefined && held.rels[name] !== undefined) return;
-      if (leftOut.loadedInsideSavepoint && held !== data && held.rels[name] !== undefined) held.leftOut = true;
       const current = held.loaded[name] === undefined ? held.rels[name] : undefined;
+      // What a savepoint holds of a relation that was set but not loaded is put back so.
+      if (held !== data && current !== undefined) {
+        held.unloaded = [...held.unloaded ?? [], name];
+        return;
+      }
       held.loaded[name] = Array.isArray(members) ? [...members] : members;
       if (Array.isArray(members)) {
         const more = Array.isArray(current) ? current.filter((one) => !members.includes(one)) : [];
@@ -308,9 +328,11 @@ export class World {
   }
 
   /** Applies what was read, to what a rollback would put back too, unless a rollback undoes it. */
-  #learn(mirror: Mirror, apply: (held: Held) => void): void {
+  #learn(mirror: Mirror, apply: (held: Held) => void, ofRow = false): void {
     apply(mirror.data);
-    if (this.wrote) return this.touch(mirror);
+    // A rollback puts changes back together with the row that they are changes to.
+    const held = this.frames.slice(1).some(({ saved }) => saved.has(mirror) && isChanged(saved.get(mirror)!));
+    if (this.wrote || ofRow && held) return this.touch(mirror);
     for (const { saved, touched } of this.frames.toReversed()) {
       if (touched.has(mirror)) return;
       const held = saved.get(mirror);
@@ -339,7 +361,11 @@ export class World {
       if (taken) return "ValidationError";
       const again = data.status === "detached" && !data.gone;
       if (again) {
-        for (const { saved } of this.frames) if (!saved.has(mirror)) saved.set(mirror, copyHeld(data));
+        // Inserted, taken out, added again, and then rolled back: what is left of it is said nowhere.
+        if (this.frames.some((frame) => mirror.undoneBy.has(frame))) throw new LeftOut();
+        for (const frame of this.frames) {
+          if (!frame.saved.has(mirror) && !mirror.undoneBy.has(frame)) frame.saved.set(mirror, copyHeld(data));
+        }
         this.touch(mirror);
       }
       data.status = again ? "persistent" : "pending";
@@ -398,6 +424,7 @@ export class World {
 
   /** Takes an instance out for good: a rollback does not bring it back. */
   expunge(mirror: Mirror): void {
+    mirror.undoneBy = new Set(this.frames.filter(({ saved }) => (saved.get(mirror)?.base ?? null) === null));
     for (const { saved, touched } of this.frames) {
       saved.delete(mirror);
       touched.delete(mirror);
@@ -429,4 +456,10 @@ function expire({ shape }: Mirror, held: Held): void {
   }
   for (const name of Object.keys(held.loaded)) delete held.rels[name];
   held.loaded = {};
+}
+
+/** Whether an instance differs from what was read. */
+function isChanged({ status, cols, base, rels, loaded }: Held): boolean {
+  return status === "pending" || Object.keys(base ?? {}).some((column) => cols[column] !== base![column]) ||
+    Object.keys(rels).some((name) => rels[name] !== undefined && !sameMembers(rels[name], loaded[name]));
 }

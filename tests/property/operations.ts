@@ -8,7 +8,6 @@ import { assert, assertEquals } from "@std/assert";
 import { EXPIRED, list, type Mirror, Plus } from "./model.ts";
 import { Author, classes, type Kind, kinds, type Shape, shapes } from "./models.ts";
 import { changedColumns } from "./plan.ts";
-import { LeftOut, leftOut } from "./switches.ts";
 import { type Key, plain } from "./rows.ts";
 
 /** One step of a sequence. */
@@ -112,9 +111,7 @@ function relationsOf({ parents, children, links }: Shape): readonly string[] {
 function loadable(mirror: Mirror, name: string): boolean {
   const parent = mirror.shape.parents.find((one) => one.name === name);
   if (parent === undefined) return true;
-  const { cols, base } = mirror.data;
-  if (leftOut.loadedByChangedKey && cols[parent.fk] !== base![parent.fk]) return false;
-  return typeof cols[parent.fk] !== "symbol";
+  return typeof mirror.data.cols[parent.fk] !== "symbol";
 }
 
 /** Whether a relation was set to what the row holds already. */
@@ -221,7 +218,6 @@ export const operations = {
   assignExpression(run, a, b): boolean {
     const mirror = pick(some(run, ["Author"], (one) => one.live && persistent(one)), a);
     if (mirror === undefined) return false;
-    if (leftOut.expressionOnExpired && mirror.data.base!.visits === EXPIRED) return false;
     run.world.autobegin();
     run.session.assign(run.of(mirror) as unknown as Author, { visits: sql`visits + ${b % 3 + 1}` });
     mirror.data.cols.visits = new Plus(b % 3 + 1);
@@ -382,7 +378,6 @@ export const operations = {
     if (mirror === undefined) return false;
     // What a rollback leaves of it is said for no more than one frame.
     const { frames } = run.world;
-    if (leftOut.addedAgainExpired && frames.some(({ saved }) => saved.get(mirror)?.status === "detached")) return false;
     if (frames.length > 1 && frames[0]!.saved.get(mirror)?.status !== "persistent") return false;
     run.trace.push(`  ${mirror}`);
     run.world.autobegin();
@@ -395,8 +390,6 @@ export const operations = {
     const mirror = pick(some(run, kinds, (one) => one.inSession), a);
     if (mirror === undefined) return false;
     run.trace.push(`  ${mirror}`);
-    const written = run.world.frames.some(({ saved }) => saved.get(mirror)?.status !== "persistent");
-    if (leftOut.expungeUncommitted && persistent(mirror) && written) throw new LeftOut();
     run.world.autobegin();
     run.session.expunge(run.of(mirror));
     run.world.expunge(mirror);

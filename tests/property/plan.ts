@@ -3,8 +3,8 @@
  * holds then. Nothing is said of the order of statements: the rows at the end must be right, and valid rows must go in.
  */
 import { type Cell, EXPIRED, list, type Mirror, Plus, type Related, sameMembers, type World } from "./model.ts";
+import { LeftOut, leftOut } from "./left_out.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
-import { LeftOut, leftOut } from "./switches.ts";
 
 /** The parent that a foreign key is to have. */
 interface Assignment {
@@ -81,7 +81,6 @@ class Flush {
     this.#relations();
     this.#cascade();
     this.#check();
-    if (leftOut.uniqueAndForeignKeyCycle && this.#isUniqueAndForeignKeyCycle()) throw new LeftOut();
     const unsaid = [...this.#linked.keys()].some((id) => this.#unlinked.has(id))
       ? "a link is added from one end and taken away from the other"
       : null;
@@ -202,13 +201,7 @@ class Flush {
       if (keys.has(key)) refuse("two new instances have the same key");
       keys.add(key);
       const holder = this.#world.find(mirror.kind, mirror.key);
-      if (
-        holder !== undefined && !this.#deletes.has(holder) &&
-        this.#world.rows.get(mirror.kind, mirror.key) === undefined
-      ) {
-        if (leftOut.pendingBesidePersistent) throw new LeftOut();
-        refuse("another instance has this key");
-      }
+      if (holder !== undefined && !this.#deletes.has(holder)) refuse("another instance has this key");
       for (const old of this.#deletes) {
         if (old.kind === mirror.kind && old.key === mirror.key) this.#replaced.set(old, mirror);
       }
@@ -216,6 +209,8 @@ class Flush {
     for (const mirror of this.#world.mirrors) {
       if (!this.#inserts.has(mirror) && !(mirror.data.status === "persistent" && !this.#deletes.has(mirror))) continue;
       for (const { fk, parent } of this.#assigned.get(mirror) ?? []) {
+        const away = parent?.data.gone || parent?.data.status === "deleted";
+        if (leftOut.refersToGone && away) throw new LeftOut("a relation holds what is gone");
         if (parent !== null && this.#deletes.has(parent)) refuse("the parent is to be deleted");
         if (parent === null && mirror.shape.parents.some((one) => one.fk === fk && !one.nullable)) refuse("not null");
         if (parent !== null && parent.key === undefined && !this.#inserts.has(parent)) refuse("the parent has no key");
@@ -232,19 +227,6 @@ class Flush {
   /** The columns that differ from the row, but for foreign keys that a relation gives: it beats them. */
   #changed(mirror: Mirror): string[] {
     return changedColumns(mirror).filter((column) => this.#assignmentOf(mirror, column) === undefined);
-  }
-
-  /** Whether a deleted parent frees a unique value for the new parent of its child. */
-  #isUniqueAndForeignKeyCycle(): boolean {
-    const written = [...this.#inserts, ...this.#updates()];
-    return this.#updates().some((child) =>
-      (this.#assigned.get(child) ?? []).some(({ fk }) =>
-        [...this.#deletes].some((old) =>
-          old.kind === "Author" && old.key === child.data.base![fk] &&
-          written.some((one) => one.kind === "Author" && one.data.cols.email === old.data.base!.email)
-        )
-      )
-    );
   }
 
   #updates(): Mirror[] {
@@ -357,6 +339,9 @@ class Flush {
     const rows = this.#rows(made, new Set(), new Set());
     const updates = this.#updates();
     const inserted = [...this.#inserts];
+    const away = (mirror: Mirror) =>
+      (this.#assigned.get(mirror) ?? []).some(({ fk }) => mirror.data.base?.[fk] === EXPIRED);
+    if (leftOut.expiredChildLeaves && updates.some(away)) throw new LeftOut("an expired child has another parent");
     const before = new Map(world.mirrors.map((mirror) => [mirror, mirror.data.base]));
     for (const mirror of inserted) {
       const { cols } = mirror.data;
@@ -365,13 +350,6 @@ class Flush {
       mirror.data.given = Object.fromEntries(columns.map((column) => [column, cols[column]]));
     }
     // Assigned foreign keys show on every instance that has them, also where the row held them already.
-    const unknown = [...this.#deletes, ...updates].filter((mirror) =>
-      mirror.shape.parents.some(({ fk }) =>
-        mirror.data.base![fk] === EXPIRED &&
-        (this.#deletes.has(mirror) || mirror.data.cols[fk] !== EXPIRED || this.#assignmentOf(mirror, fk) !== undefined)
-      )
-    );
-    if (leftOut.expiredChildLeaves && unknown.length > 0) throw new LeftOut();
     const shown = world.mirrors.filter((mirror) => mirror.live && !this.#deletes.has(mirror))
       .flatMap((mirror) => (this.#assigned.get(mirror) ?? []).map((one) => ({ mirror, ...one })));
     const keys = new Map(inserted.map((mirror) => [mirror, this.#keyOf(mirror, made)]));
@@ -397,7 +375,7 @@ class Flush {
       Object.assign(mirror.data, { status: "deleted", marked: false });
     }
     for (const mirror of world.mirrors) {
-      if (mirror.data.status === "persistent") this.#settle(mirror, inserted.includes(mirror), before.get(mirror));
+      if (mirror.data.status === "persistent") this.#settle(mirror, inserted.includes(mirror), before);
     }
     if (world.view !== null) {
       Object.assign(world, { view: rows });
@@ -405,7 +383,7 @@ class Flush {
   }
 
   /** What relation properties hold agrees with the database. */
-  #settle(mirror: Mirror, isNew: boolean, before: Readonly<Record<string, Cell>> | null | undefined): void {
+  #settle(mirror: Mirror, isNew: boolean, before: ReadonlyMap<Mirror, Readonly<Record<string, Cell>> | null>): void {
     const world = this.#world;
     const { rels, loaded, cols, base } = mirror.data;
     const remember = (name: string, value: Related) => {
@@ -416,7 +394,7 @@ class Flush {
     for (const { name, fk, target } of mirror.shape.parents) {
       const value = rels[name] as Mirror | null | undefined;
       if (value === undefined) continue;
-      if (value === loaded[name] && before?.[fk] === base![fk]) continue; // as it was read
+      if (value === loaded[name] && before.get(mirror)?.[fk] === base![fk]) continue; // as it was read
       const key = base![fk] === EXPIRED ? EXPIRED : cols[fk];
       if ((value === null ? null : value.key) === key && !(value?.data.status === "deleted")) remember(name, value);
       else if (key === null) remember(name, null);
@@ -434,13 +412,11 @@ class Flush {
     for (const { name, fk } of many) {
       if (rels[name] === undefined || loaded[name] === undefined && !isNew) continue;
       const changed = isRelationChanged(mirror, name);
-      const stays = (one: Mirror) =>
-        one.data.gone && !changed || // of an instance that was away when its member went
+      const belongs = (one: Mirror) =>
         one.data.status === "persistent" && (fk === null || [mirror.key, EXPIRED].includes(one.data.base![fk] as Key));
-      const expired = list(rels[name]).some((one) => fk !== null && one.data.base?.[fk] === EXPIRED);
-      if (leftOut.expiredMember && expired && isRelationChanged(mirror, name)) throw new LeftOut();
-      const left = !list(rels[name]).every(stays) && isRelationChanged(mirror, name);
-      if (leftOut.settledMemberLeft && left) throw new LeftOut();
+      const moved = (one: Mirror) => fk !== null && before.get(one)?.[fk] !== one.data.base?.[fk];
+      // What went while the owner was out of the session stays in a collection that nobody touched.
+      const stays = (one: Mirror) => belongs(one) || !changed && !this.#deletes.has(one) && !moved(one);
       remember(name, list(rels[name]).filter(stays));
     }
   }

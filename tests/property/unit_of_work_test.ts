@@ -13,10 +13,10 @@ import { startHrana } from "../servers/hrana.ts";
 import { record, Run } from "./harness.ts";
 import { Author, Book, Employee, Review, Tag } from "./models.ts";
 import { type Gene, operations, weights } from "./operations.ts";
-import { LeftOut } from "./switches.ts";
+import { LeftOut } from "./left_out.ts";
 
 const SEED = Number(Deno.env.get("LEDGE_SEED") ?? 20_240_101);
-const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 600);
+const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 1000);
 
 const names = Object.keys(operations) as Gene["op"][];
 const gene: fc.Arbitrary<Gene> = fc.record({
