@@ -176,3 +176,8 @@ export function refill(array: unknown[], members: readonly unknown[]): void {
   array.length = 0;
   for (const member of members) array.push(member);
 }
+
+/** Whether an instance's row was deleted, in this transaction or for good. */
+export function isGone(state: InstanceState): boolean {
+  return state.status === "deleted" || state.status === "detached" && state.snapshot === null;
+}

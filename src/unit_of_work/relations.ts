@@ -6,7 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
-import { type InstanceState, isChanged, stateOf } from "../state/instance_state.ts";
+import { type InstanceState, isChanged, isGone, stateOf } from "../state/instance_state.ts";
 import { keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 
@@ -86,7 +86,7 @@ export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tr
       const loaded = state.relations?.get(relation.name);
       for (const member of membersOf(state, relation, value)) {
         if (tracker.has(member)) continue;
-        if (member.owner === null && (member.status === "deleted" || isGone(member))) continue;
+        if (member.owner === null && isGone(member)) continue;
         if (relation.save) {
           tracker.add(member);
           member.addedBy = relation;
@@ -100,11 +100,6 @@ export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tr
       }
     }
   }
-}
-
-/** Whether an instance's row was deleted and the deletion is committed. */
-function isGone(state: InstanceState): boolean {
-  return state.status === "detached" && state.snapshot === null;
 }
 
 /** The states of what a relation property holds; throws a ValidationError when that is no such thing. */

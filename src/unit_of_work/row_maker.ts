@@ -10,7 +10,7 @@ import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { Sql } from "../sql/tag.ts";
-import { type InstanceState, peek } from "../state/instance_state.ts";
+import { type InstanceState, isGone, peek } from "../state/instance_state.ts";
 import { instanceKey, type KeyToken, keyToken } from "../state/key.ts";
 import { type Token, tokenOf, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
@@ -341,6 +341,9 @@ export class RowMaker {
         throw new ValidationError(
           `${source} refers to ${label(parent)}, which is to be deleted; give it another parent`,
         );
+      }
+      if (parent !== null && isGone(parent)) {
+        throw new ValidationError(`${source} refers to ${label(parent)}, which was deleted; give it another parent`);
       }
       columns.forEach((column, i) => {
         const cell = parent === null ? null : this.#keyCell(parent, i);
