@@ -76,26 +76,11 @@ export type {
 export { Sql, sql, type SqlPart, type SqlTag } from "./src/sql/tag.ts";
 export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
-export type { Codec, Dialect, GuardFailure, RowLock } from "./src/sql/dialect.ts";
-export type {
-  Cell,
-  CheckedRow,
-  CompiledStatement,
-  DeleteStep,
-  InsertStep,
-  KeyRef,
-  RequireStep,
-  RowMatch,
-  StagedStep,
-  Step,
-  UpdateRow,
-  UpdateStep,
-  VerifyStep,
-} from "./src/sql/step.ts";
+export type { Codec, Dialect, RowLock } from "./src/sql/dialect.ts";
 export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
-export type { IncludeTree, LockOptions, SelectNode } from "./src/query/select_node.ts";
-export { Query, type QueryRunner, Select, select } from "./src/query/select.ts";
+export type { LockOptions } from "./src/query/select_node.ts";
+export { Query, Select, select } from "./src/query/select.ts";
 export {
   type ExecuteOptions,
   type GetOptions,

@@ -19,7 +19,9 @@ export interface CallOptions {
 
 /** Options of a transaction. */
 export interface TransactionOptions {
+  /** The isolation level, or a stronger one; the database's own unless given. */
   readonly isolation?: IsolationLevel;
+  /** Whether it only reads: a write is refused; false unless given. */
   readonly readOnly?: boolean;
   /** PostgreSQL: wait for a snapshot that cannot fail, for a serializable, read-only transaction. */
   readonly deferrable?: boolean;
@@ -43,7 +45,9 @@ export interface Capabilities {
 
 /** One database, reached through one driver client. */
 export interface Database {
+  /** How its SQL is written. */
   readonly dialect: Dialect;
+  /** What it can do. */
   readonly capabilities: Capabilities;
   /** What to call this database in messages and in JSON: never with credentials. */
   readonly description: string;

@@ -21,6 +21,11 @@ import { parseOrder } from "./where.ts";
 export class Select<T extends Entity, R = T> {
   /** @internal */
   readonly node: SelectNode;
+  /**
+   * The types, for the compiler only.
+   *
+   * @internal
+   */
   declare readonly _types?: (value: T) => R;
 
   /** @internal */

@@ -41,8 +41,11 @@ export interface Inspection {
 
 /** What identifies a row: its model's table and its key. */
 export interface IdentityKey {
+  /** The model's name. */
   readonly model: string;
+  /** The table's name in the database. */
   readonly table: string;
+  /** The values of the primary key, in order. */
   readonly key: readonly unknown[];
 }
 

@@ -36,6 +36,7 @@ export interface RowLock {
 
 /** How one family of databases writes SQL. */
 export interface Dialect {
+  /** The family. */
   readonly name: "sqlite" | "postgres" | "mysql";
   /** An identifier in quotes. Throws a ValidationError for an empty one or one with NUL. */
   quote(identifier: string): string;
@@ -64,9 +65,17 @@ export interface Dialect {
   inList(columns: readonly ColumnInfo[], values: readonly (readonly SqlValue[])[], params: SqlValue[]): string;
   /** A LIMIT / OFFSET clause with a leading space, its parameters appended to `params`; empty when both are null. */
   limit(limit: number | null, offset: number | null, params: SqlValue[]): string;
-  /** Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows. */
+  /**
+   * Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows.
+   *
+   * @internal
+   */
   compile(steps: readonly Step[]): CompiledStatement[];
-  /** What a database's error message says of a failed guard; null when it is about something else. */
+  /**
+   * What a database's error message says of a failed guard; null when it is about something else.
+   *
+   * @internal
+   */
   guardFailure(message: string): GuardFailure | null;
   /** Whether keys of this table that the database makes can be used by later statements of the same batch. */
   carriesKeys(table: TableInfo): boolean;

@@ -38,9 +38,13 @@ export interface ColumnInfo {
   readonly name: string;
   /** Its position among the columns of its table. */
   readonly index: number;
+  /** Its type, as declared. */
   readonly type: ColumnType;
+  /** Whether it can be NULL. */
   readonly nullable: boolean;
+  /** Whether it is the primary key, or a part of it. */
   readonly primaryKey: boolean;
+  /** Whether no two rows have the same value. */
   readonly unique: boolean;
   /** Whether it counts the changes of its row. */
   readonly version: boolean;
@@ -55,8 +59,11 @@ export type OnDelete = "cascade" | "set null" | "restrict" | "no action";
 
 /** A foreign key, declared by a `belongsTo`. */
 export interface ForeignKeyInfo {
+  /** The referring columns, in the order of the key they refer to. */
   readonly columns: readonly ColumnInfo[];
+  /** The table referred to, by its primary key. */
   readonly target: TableInfo;
+  /** What a deletion of the row referred to does; null where the database's default holds. */
   readonly onDelete: OnDelete | null;
 }
 
@@ -68,6 +75,7 @@ export interface TableInfo {
   readonly table: string;
   /** The schema it is in, where it is not the database's default. */
   readonly schema: string | null;
+  /** The columns, in the order of their declaration. */
   readonly columns: readonly ColumnInfo[];
   /** The primary key's columns, in order. */
   readonly key: readonly ColumnInfo[];
@@ -75,5 +83,6 @@ export interface TableInfo {
   readonly identity: ColumnInfo | null;
   /** The column that counts the row's changes. */
   readonly version: ColumnInfo | null;
+  /** The foreign keys. */
   readonly foreignKeys: readonly ForeignKeyInfo[];
 }

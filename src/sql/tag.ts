@@ -17,9 +17,15 @@ declare const valueType: unique symbol;
 
 /** SQL text with the values that are bound into it. @template T The type of the value, where it is an expression. */
 export class Sql<T = unknown> {
+  /**
+   * The type of the value, for the compiler only.
+   *
+   * @internal
+   */
   declare readonly [valueType]?: T;
   /** The parts, in order. */
   readonly parts: readonly SqlPart[];
+  /** Makes SQL of its parts; the {@linkcode sql} tag is the way to call it. */
   constructor(parts: readonly SqlPart[]) {
     this.parts = parts;
   }

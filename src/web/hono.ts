@@ -30,7 +30,7 @@
  *
  * @module
  */
-import type { Context, MiddlewareHandler } from "hono";
+import type * as hono from "hono";
 import type { Database } from "../database.ts";
 import {
   CommitOutcomeUnknownError,
@@ -43,6 +43,12 @@ import type { SessionFactory } from "../session/factory.ts";
 import { checkSessionOptions, refuseUnknown, SESSION_OPTIONS, type SessionOptions } from "../session/options.ts";
 import { Session } from "../session/session.ts";
 import { lazySession } from "./lazy_session.ts";
+
+// Hono's types, by names that are left out of the documentation: they are not this package's to describe.
+/** @internal */
+type Context = hono.Context;
+/** @internal */
+type MiddlewareHandler<E extends hono.Env> = hono.MiddlewareHandler<E>;
 
 /**
  * What the middleware adds to an app's environment: the session, under its name. To be written where Hono cannot infer
