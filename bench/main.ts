@@ -24,7 +24,7 @@ const CONTENDERS: readonly ((url: string) => Contender)[] = [ledge, raw];
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
 /** Samples of each contender that are thrown away first, while code is being compiled. */
-const WARM_UP = 5;
+const WARM_UP = 20;
 
 interface Options {
   readonly runs: number;

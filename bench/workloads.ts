@@ -71,7 +71,7 @@ export const WORKS: readonly Work[] = [
     title: "insert one row",
     entities: 1,
     repeat: 10,
-    reset: ["DELETE FROM authors"],
+    reset: ["DELETE FROM books", "DELETE FROM authors"],
     check: { sql: "SELECT count(*) AS n FROM authors WHERE name = ?", params: (turn) => [`Author ${turn}`], want: 1 },
   },
   {

@@ -4,8 +4,8 @@ export const leftOut = {
   expiredChildLeaves: true,
   /** What was loaded from a row of this transaction's own, when that row is rolled back. */
   phantom: true,
-  /** A parent whose deletion was committed. */
-  refersToGone: true,
+  /** A unique value of an expired instance is overwritten. */
+  freedByExpired: true,
 };
 
 /** Ends a sequence that has come to what is left out, or to what nothing says what should be of it. */

@@ -288,6 +288,24 @@ export const operations = {
     return true;
   },
 
+  /** Deletes the parent of a child that was given another one, which is not written yet. */
+  async deleteFormerParent(run, a): Promise<boolean> {
+    const { world } = run;
+    const parents = some(run, ["Book", "Review", "Employee"], (one) => one.live && persistent(one)).flatMap((child) =>
+      child.shape.parents.map(({ fk, target }) => {
+        const parent = world.find(target, child.data.base![fk]);
+        return parent !== undefined && world.movedAway(child, parent, fk) ? parent : undefined;
+      })
+    ).filter((parent) => parent !== undefined);
+    const parent = pick(parents, a);
+    if (parent === undefined) return false;
+    run.trace.push(`  ${parent}`);
+    world.autobegin();
+    await run.session.delete(run.of(parent));
+    world.delete(parent);
+    return true;
+  },
+
   async load(run, a, b): Promise<boolean> {
     const mirror = pick(some(run, kinds, persistent), a);
     const name = mirror && pick(relationsOf(mirror.shape), b);
@@ -337,6 +355,9 @@ export const operations = {
     const { world, session } = run;
     const kind = pick(kinds, a)!;
     if (world.mirrors.some(saysNothingNew)) return false; // it may be taken note of, or not
+    const orphans = some(run, ["Review"], (one) => one.data.status === "pending" && one.byCollection)
+      .filter((one) => !world.mirrors.some(({ live, data }) => live && list(data.rels.reviews).includes(one)));
+    if (orphans.length > 0) return false; // a flush lets go of them, and may have nothing to send
     const name = b % 2 > 0 ? pick(relationsOf(shapes[kind]), b) : undefined;
     run.trace.push(`  ${kind}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
@@ -540,10 +561,13 @@ export const weights: Partial<Record<Gene["op"], number>> = {
   addAuthorWithBooks: 2,
   addEmployee: 2,
   change: 5,
-  setParent: 3,
+  setParent: 4,
+  setForeignKey: 2,
+  addReview: 2,
   addToCollection: 4,
   takeFromCollection: 4,
-  delete: 3,
+  delete: 4,
+  deleteFormerParent: 4,
   load: 3,
   savepoint: 2,
   rollbackSavepoint: 2,

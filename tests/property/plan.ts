@@ -81,6 +81,9 @@ class Flush {
     this.#relations();
     this.#cascade();
     this.#check();
+    const frees = (mirror: Mirror) =>
+      mirror.shape.unique.some((one) => mirror.data.base![one] === EXPIRED && mirror.data.cols[one] !== EXPIRED);
+    if (leftOut.freedByExpired && this.#updates().some(frees)) throw new LeftOut("a unique value that is not known");
     const unsaid = [...this.#linked.keys()].some((id) => this.#unlinked.has(id))
       ? "a link is added from one end and taken away from the other"
       : null;
@@ -210,7 +213,7 @@ class Flush {
       if (!this.#inserts.has(mirror) && !(mirror.data.status === "persistent" && !this.#deletes.has(mirror))) continue;
       for (const { fk, parent } of this.#assigned.get(mirror) ?? []) {
         const away = parent?.data.gone || parent?.data.status === "deleted";
-        if (leftOut.refersToGone && away) throw new LeftOut("a relation holds what is gone");
+        if (away) refuse("the parent was deleted");
         if (parent !== null && this.#deletes.has(parent)) refuse("the parent is to be deleted");
         if (parent === null && mirror.shape.parents.some((one) => one.fk === fk && !one.nullable)) refuse("not null");
         if (parent !== null && parent.key === undefined && !this.#inserts.has(parent)) refuse("the parent has no key");
@@ -340,7 +343,10 @@ class Flush {
     const updates = this.#updates();
     const inserted = [...this.#inserts];
     const away = (mirror: Mirror) =>
-      (this.#assigned.get(mirror) ?? []).some(({ fk }) => mirror.data.base?.[fk] === EXPIRED);
+      mirror.shape.parents.some(({ fk }) =>
+        mirror.data.base?.[fk] === EXPIRED &&
+        (this.#assignmentOf(mirror, fk) !== undefined || mirror.data.cols[fk] !== EXPIRED)
+      );
     if (leftOut.expiredChildLeaves && updates.some(away)) throw new LeftOut("an expired child has another parent");
     const before = new Map(world.mirrors.map((mirror) => [mirror, mirror.data.base]));
     for (const mirror of inserted) {

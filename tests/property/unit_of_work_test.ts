@@ -16,7 +16,7 @@ import { type Gene, operations, weights } from "./operations.ts";
 import { LeftOut } from "./left_out.ts";
 
 const SEED = Number(Deno.env.get("LEDGE_SEED") ?? 20_240_101);
-const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 1000);
+const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 1500);
 
 const names = Object.keys(operations) as Gene["op"][];
 const gene: fc.Arbitrary<Gene> = fc.record({
@@ -81,5 +81,5 @@ Deno.test("A session agrees with a naive model after every operation, http", asy
   await using server = await startHrana();
   await using inside = libsql({ url: server.url });
   await using outside = libsql({ url: server.url });
-  await check(inside, outside, Math.ceil(RUNS / 20));
+  await check(inside, outside, Math.ceil(RUNS / 15));
 });
