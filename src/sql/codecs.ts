@@ -5,12 +5,51 @@
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
-import type { ColumnInfo } from "./table.ts";
+import { DataError, ValidationError } from "../errors.ts";
+import type { ColumnInfo, ColumnType } from "./table.ts";
 
 /** The column as messages call it: `Book.title`. */
 export function columnName(column: ColumnInfo): string {
   return `${column.model}.${column.property}`;
+}
+
+/** The declared type of a column: parameters such as a length are read from it, so that a codec needs no state. */
+export function typeOf<N extends ColumnType["name"]>(
+  column: ColumnInfo,
+  name: N,
+): Extract<ColumnType, { name: N }> | null {
+  return column.type.name === name ? column.type as Extract<ColumnType, { name: N }> : null;
+}
+
+/** What comes back may not be what was declared: the table is not the model's, or others write to it. */
+export function unreadable(wanted: string, value: unknown): DataError {
+  return new DataError(
+    `The database holds ${describe(value)} where ${wanted} was declared; correct the row or the model`,
+  );
+}
+
+/** Text as it came; numbers, which a column of another type may give, as text. */
+export function decodeText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  throw unreadable("text", value);
+}
+
+/** The refusal of a value given for a raw placeholder that SQL cannot hold. */
+export function noParameter(what: string, value: unknown): ValidationError {
+  const instead = value === undefined
+    ? "use null for no value"
+    : isArrayBuffer(value)
+    ? "pass new Uint8Array(buffer)"
+    : typeof value === "object"
+    ? "for a json value: pass JSON.stringify(value)"
+    : "";
+  return refusal(what, "a value that SQL can hold", value, instead);
+}
+
+/** What a placeholder is called where it opens a message. */
+export function capitalised(what: string): string {
+  return what.charAt(0).toUpperCase() + what.slice(1);
 }
 
 /** The refusal of a value: `Book.title must be text, got number 3`, with what to do instead. */
@@ -226,14 +265,27 @@ export function checkBytes(value: unknown, column: ColumnInfo): Uint8Array {
 /** How deep JSON may be nested: far below where a recursive reader or a database gives up. */
 const JSON_DEPTH = 500;
 
-/** A JSON value, as JSON text. Refuses what would not come back the same. Costs one walk over the value. */
-export function checkJson(value: unknown, column: ColumnInfo): string {
-  walkJson(value, columnName(column), []);
+/**
+ * A JSON value, as JSON text. Refuses what would not come back the same; `checkText` may refuse texts and keys besides,
+ * given where they stand. Costs one walk over the value.
+ */
+export function checkJson(
+  value: unknown,
+  column: ColumnInfo,
+  checkText: ((text: string, path: string) => void) | null = null,
+): string {
+  walkJson(value, columnName(column), [], checkText);
   return JSON.stringify(value);
 }
 
-function walkJson(value: unknown, path: string, parents: object[]): void {
-  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+function walkJson(
+  value: unknown,
+  path: string,
+  parents: object[],
+  checkText: ((text: string, path: string) => void) | null,
+): void {
+  if (typeof value === "string") return checkText?.(value, path);
+  if (value === null || typeof value === "boolean") return;
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw refusal(path, "a JSON value", value, "JSON has no such number");
     return;
@@ -254,7 +306,7 @@ function walkJson(value: unknown, path: string, parents: object[]): void {
     if (Reflect.ownKeys(value).length !== value.length + 1) {
       throw new ValidationError(`${path} must be a JSON value, got an array with holes or with named properties`);
     }
-    value.forEach((item, i) => walkJson(item, `${path}[${i}]`, parents));
+    value.forEach((item, i) => walkJson(item, `${path}[${i}]`, parents, checkText));
   } else {
     if (!isPlainObject(value)) {
       throw refusal(path, "a JSON value", value, isDate(value) ? "use date.toISOString()" : "use a plain object");
@@ -263,8 +315,9 @@ function walkJson(value: unknown, path: string, parents: object[]): void {
       if (typeof key === "symbol") {
         throw new ValidationError(`${path} must be a JSON value, got a key that is a symbol`);
       }
+      checkText?.(key, `A key in ${path}`);
       const named = /^[\w$]{1,40}$/.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 40))}]`;
-      walkJson((value as Record<string, unknown>)[key], path + named, parents);
+      walkJson((value as Record<string, unknown>)[key], path + named, parents, checkText);
     }
   }
   parents.pop();

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
 import type { Dialect } from "./dialect.ts";
+import { guardFailure } from "./guard.ts";
+import { checkIdentifier } from "./identifier.ts";
 import { sqliteCodec, sqliteParam } from "./sqlite_codecs.ts";
 import { createTable, dropTable } from "./sqlite_ddl.ts";
-import { needsValues } from "./sqlite_source.ts";
-import { compileSteps, guardFailure } from "./sqlite_write.ts";
+import { MAX_PARAMETERS, needsValues } from "./sqlite_source.ts";
+import { onConflict } from "./conflict.ts";
+import { compileSteps } from "./sqlite_write.ts";
 import type { SqlValue } from "./statement.ts";
 import type { ColumnInfo } from "./table.ts";
 
@@ -16,8 +18,7 @@ import type { ColumnInfo } from "./table.ts";
 export const sqlite: Dialect = {
   name: "sqlite",
   quote(identifier) {
-    if (identifier === "") throw new ValidationError("An identifier must not be empty");
-    if (identifier.includes("\0")) throw new ValidationError("An identifier must not hold a NUL character");
+    checkIdentifier(identifier);
     return `"${identifier.replaceAll('"', '""')}"`;
   },
   placeholder: () => "?",
@@ -31,6 +32,9 @@ export const sqlite: Dialect = {
     return `${left} GLOB ?`;
   },
   readsMayWrite: false,
+  failureAborts: false,
+  maxParameters: MAX_PARAMETERS,
+  onConflict,
   // Decimals are text. Other text sorts by code point, JavaScript's by UTF-16 unit: they differ beyond U+FFFF only.
   isOrdered: (type) => type.name !== "decimal" && type.name !== "json" && type.name !== "array",
   inList,

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { DataError, UnsupportedError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import {
+  capitalised,
   checkBigint,
   checkBoolean,
   checkBytes,
@@ -19,36 +20,21 @@ import {
   checkUuid,
   checkVarchar,
   dateText,
-  describe,
+  decodeText,
   isArrayBuffer,
   isBytes,
   isCalendarDate,
   isDate,
   isInt64,
+  noParameter,
   plainText,
   refusal,
+  typeOf,
+  unreadable,
 } from "./codecs.ts";
 import type { Codec } from "./dialect.ts";
 import type { SqlValue } from "./statement.ts";
-import type { ColumnInfo, ColumnType } from "./table.ts";
-
-/** The declared type of a column: parameters such as a length are read from it, so that a codec needs no state. */
-function typeOf<N extends ColumnType["name"]>(column: ColumnInfo, name: N): Extract<ColumnType, { name: N }> | null {
-  return column.type.name === name ? column.type as Extract<ColumnType, { name: N }> : null;
-}
-
-/** SQLite keeps any value in any column, so that what comes back may not be what was declared. */
-function unreadable(wanted: string, value: unknown): DataError {
-  return new DataError(
-    `The database holds ${describe(value)} where ${wanted} was declared; correct the row or the model`,
-  );
-}
-
-function decodeText(value: SqlValue): string {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
-  throw unreadable("text", value);
-}
+import type { ColumnType } from "./table.ts";
 
 function decodeInteger(value: SqlValue): number {
   const number = typeof value === "bigint" ? Number(value) : value;
@@ -161,7 +147,7 @@ export function sqliteCodec(type: ColumnType): Codec {
 /** A value given for a raw placeholder, as it travels. `what` is capitalised where it opens the message. */
 export function sqliteParam(value: unknown, what: string): SqlValue {
   if (value === null) return null;
-  const name = what.charAt(0).toUpperCase() + what.slice(1);
+  const name = capitalised(what);
   switch (typeof value) {
     case "string":
       return plainText(value, name);
@@ -176,12 +162,5 @@ export function sqliteParam(value: unknown, what: string): SqlValue {
   }
   if (isDate(value)) return dateText(value, name);
   if (isBytes(value)) return value;
-  const instead = value === undefined
-    ? "use null for no value"
-    : isArrayBuffer(value)
-    ? "pass new Uint8Array(buffer)"
-    : typeof value === "object"
-    ? "for a json value: pass JSON.stringify(value)"
-    : "";
-  throw refusal(name, "a value that SQL can hold", value, instead);
+  throw noParameter(name, value);
 }

@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { isOpenKey, known } from "./cell.ts";
+import { divide } from "./chunks.ts";
 import { isBytes } from "./codecs.ts";
 import type { Dialect } from "./dialect.ts";
 import type { SqlValue } from "./statement.ts";
@@ -43,25 +45,11 @@ export interface Source {
   readonly params: readonly SqlValue[];
 }
 
-function isKey(cell: Cell): cell is KeyRef {
-  return typeof cell === "object" && cell !== null && "ordinal" in cell;
-}
-
-/** Whether a cell is a key that the database makes, not known yet. */
-export function isOpenKey(cell: Cell): cell is KeyRef {
-  return isKey(cell) && cell.value === undefined;
-}
-
-/** The cell, or the value of a key that is known by now. */
-function known(cell: Cell): Cell {
-  return isKey(cell) && cell.value !== undefined ? cell.value : cell;
-}
-
 /** A cell as SQL, its values appended to `params`. */
 export function writeCell(cell: Cell, keys: Keys, dialect: Dialect, params: SqlValue[]): string {
   const value = known(cell);
   if (value instanceof Sql) return `(${writeSql(value, dialect, params)})`;
-  if (isKey(value)) return `${keys.last(value)} + (${keys.offset(value)})`;
+  if (isOpenKey(value)) return `${keys.last(value)} + (${keys.offset(value)})`;
   params.push(value ?? null);
   return "?";
 }
@@ -92,7 +80,7 @@ function parameters(row: readonly Cell[]): number {
 
 /**
  * Divides rows into as few statements as the limits allow; `before` may ask for a new statement before a row, given
- * where the current one starts. Yields the first and the past-the-end row of each.
+ * where the current one starts.
  */
 export function* chunks(
   fields: readonly Field[],
@@ -100,21 +88,13 @@ export function* chunks(
   before: (row: number, start: number) => boolean = () => false,
 ): Generator<readonly [from: number, to: number]> {
   const values = needsValues(fields) || rows.some((row) => row.some(isOpaque));
-  // Two are kept for what a statement has besides its rows.
-  const room = MAX_PARAMETERS - 2;
-  let start = 0;
-  let used = 0;
-  for (let row = 0; row < rows.length; row++) {
-    const more = values ? parameters(rows[row]!) : 0;
-    const full = row - start >= (values ? MAX_VALUES_ROWS : MAX_JSON_ROWS) || used + more > room;
-    if (row > start && (full || before(row, start))) {
-      yield [start, row];
-      start = row;
-      used = 0;
-    }
-    used += more;
-  }
-  if (start < rows.length) yield [start, rows.length];
+  yield* divide(rows.length, {
+    rows: values ? MAX_VALUES_ROWS : MAX_JSON_ROWS,
+    // Two are kept for what a statement has besides its rows.
+    cost: MAX_PARAMETERS - 2,
+    costOf: (row) => values ? parameters(rows[row]!) : 0,
+    before,
+  });
 }
 
 /** The rows as a source: JSON where it is exact, VALUES elsewhere. `rows` has one cell a field, never undefined. */

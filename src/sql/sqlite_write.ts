@@ -7,10 +7,13 @@
  *
  * @module
  */
-import type { Dialect, GuardFailure } from "./dialect.ts";
+import { isOpenKey } from "./cell.ts";
+import { columnNames } from "./ddl.ts";
+import type { Dialect } from "./dialect.ts";
+import { staleToken } from "./guard.ts";
 import { tableName } from "./sqlite_ddl.ts";
 import { KeyLedger } from "./sqlite_keys.ts";
-import { chunks, type Field, isOpenKey, source, writeCell } from "./sqlite_source.ts";
+import { chunks, type Field, source, writeCell } from "./sqlite_source.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { Cell, CompiledStatement, DeleteStep, InsertStep, RowMatch, Step, UpdateRow, UpdateStep } from "./step.ts";
 import type { ColumnInfo, TableInfo } from "./table.ts";
@@ -37,17 +40,6 @@ export function compileSteps(steps: readonly Step[], dialect: Dialect): Compiled
   return batch.out;
 }
 
-const FAILURE = /ledge:(?:stale:(\d+):(\d+):(\d+)|require:(\d+))/;
-
-/** What an error message says of a failed guard. */
-export function guardFailure(message: string): GuardFailure | null {
-  const found = FAILURE.exec(message);
-  if (!found) return null;
-  const [, step, row, count, required] = found;
-  if (required !== undefined) return { kind: "require", step: Number(required) };
-  return { kind: "stale", step: Number(step), row: Number(row), count: Number(count) };
-}
-
 function push(
   batch: Batch,
   step: number,
@@ -59,13 +51,9 @@ function push(
   batch.out.push({ statement, step, from, to, guard, match });
 }
 
-function names(columns: readonly ColumnInfo[], dialect: Dialect): string {
-  return columns.map((column) => dialect.quote(column.name)).join(", ");
-}
-
 /** ` RETURNING …`: the key, then what was asked for. */
 function returningClause(table: TableInfo, returning: readonly ColumnInfo[], dialect: Dialect): string {
-  return ` RETURNING ${names([...table.key, ...returning], dialect)}`;
+  return ` RETURNING ${columnNames([...table.key, ...returning], dialect)}`;
 }
 
 function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
@@ -95,7 +83,9 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
       const columns = bare ? [table.identity!] : insert.columns;
       const values = bare ? "NULL" : rows.values.join(", ");
       statement = {
-        sql: `${into} (${names(columns, dialect)}) SELECT ${values} FROM ${rows.from} ORDER BY ${rows.order}${tail}`,
+        sql: `${into} (${
+          columnNames(columns, dialect)
+        }) SELECT ${values} FROM ${rows.from} ORDER BY ${rows.order}${tail}`,
         params: rows.params,
       };
     }
@@ -185,7 +175,7 @@ function compileDelete(remove: DeleteStep, step: number, batch: Batch): void {
   const cells = rows.map((row) => row.key);
   for (const [from, to] of chunks(table.key, cells)) {
     const some = source(table.key, cells.slice(from, to), batch.keys, batch.dialect);
-    const key = names(table.key, batch.dialect);
+    const key = columnNames(table.key, batch.dialect);
     const left = table.key.length === 1 ? key : `(${key})`;
     const sql = `DELETE FROM ${tableName(table, batch.dialect)} WHERE ${left} IN ` +
       `(SELECT ${some.values.join(", ")} FROM ${some.from})`;
@@ -237,7 +227,7 @@ function compileGuard(
       `LEFT JOIN ${tableName(table, dialect)} AS t ON ${on.join(" AND ")} ` +
       `WHERE t.${dialect.quote(table.key[0]!.name)} IS NULL HAVING count(*) > 0`;
     const range = [rows[from]!.ordinal, rows[to - 1]!.ordinal + 1] as const;
-    push(batch, step, { sql, params: [`ledge:stale:${step}:`, ...some.params] }, range, null, true);
+    push(batch, step, { sql, params: [staleToken(step), ...some.params] }, range, null, true);
   }
 }
 
