@@ -55,6 +55,15 @@ export interface Dialect {
   match(left: string, how: "startsWith" | "endsWith" | "contains", text: string, params: SqlValue[]): string;
   /** Whether a SELECT of the user's may write, by a function it calls: it then cannot travel in a read-only transaction. */
   readonly readsMayWrite: boolean;
+  /** The most values that one statement takes. */
+  readonly maxParameters: number;
+  /**
+   * What follows the values of an INSERT whose key may be taken: of quoted columns and written assignments, null to leave
+   * the row as it is. Absent where an INSERT cannot return what it wrote.
+   */
+  onConflict?(target: readonly string[], sets: readonly string[] | null): string;
+  /** Whether a statement that fails takes its whole transaction with it, back to a savepoint at the least. */
+  readonly failureAborts: boolean;
   /** Whether values of this type compare and sort in the database as they do in JavaScript. */
   isOrdered(type: ColumnType): boolean;
   /**
@@ -79,8 +88,13 @@ export interface Dialect {
   guardFailure(message: string): GuardFailure | null;
   /** Whether keys of this table that the database makes can be used by later statements of the same batch. */
   carriesKeys(table: TableInfo): boolean;
-  /** CREATE TABLE statements for a table, foreign keys included. */
+  /** CREATE TABLE statements for a table, foreign keys included unless `addForeignKeys` has them. */
   createTable(table: TableInfo): readonly Statement[];
+  /**
+   * The foreign keys that `createTable` left out, since a cycle of tables cannot be there before itself; to be added
+   * once all tables are made. Absent where a foreign key may name a table that is not there yet.
+   */
+  addForeignKeys?(table: TableInfo): readonly Statement[];
   /** DROP TABLE IF EXISTS statements for a table. */
   dropTable(table: TableInfo): readonly Statement[];
   /**

@@ -161,12 +161,13 @@ export function isMultiple(text: string): boolean {
 
 /**
  * How many values the placeholders of a text need: `?` takes the number after the greatest so far, as in SQLite; `?3`
- * and `$3` name theirs. Null when there are named ones, such as `:id`, `@id` or `$id`.
+ * and `$3` name theirs. Null when there are named ones, such as `:id`, `@id` or `$id`. Where placeholders are numbered
+ * (`numbered`), as in PostgreSQL, only `$3` is one: `?` is an operator there.
  */
-export function countPlaceholders(text: string): number | null {
+export function countPlaceholders(text: string, numbered = false): number | null {
   let needed = 0;
   for (const token of tokens(text)) {
-    if (token.kind !== "placeholder") continue;
+    if (token.kind !== "placeholder" || numbered && !/^\$\d+$/.test(token.text)) continue;
     const number = /^[?$](\d+)$/.exec(token.text);
     if (number) needed = Math.max(needed, Number(number[1]));
     else if (token.text === "?") needed++;
