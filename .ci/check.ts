@@ -29,7 +29,15 @@ const checks: [name: string, args: string[]][] = [
   ["format", ["fmt", "--check"]],
   ["lint", ["lint"]],
   ["portability", ["check", "--config", ".ci/deno.portable.json", ...shipped]],
-  ["documentation", ["doc", "--lint", "mod.ts", "adapters/libsql.ts", "adapters/libsql_local.ts", "src/web/hono.ts"]],
+  ["documentation", [
+    "doc",
+    "--lint",
+    "mod.ts",
+    "adapters/libsql.ts",
+    "adapters/libsql_local.ts",
+    "adapters/neon.ts",
+    "src/web/hono.ts",
+  ]],
 ];
 const failed: string[] = [];
 for (const [name, args] of checks) {

@@ -19,7 +19,7 @@ export type {
 } from "./libsql/client.ts";
 export type { LibsqlDatabase } from "./libsql/database.ts";
 export type { LibsqlOptions } from "./libsql/options.ts";
-export { type Fetch, safeFetch } from "./libsql/fetch.ts";
+export { type Fetch, safeFetch } from "./shared/fetch.ts";
 
 /**
  * A database at a libSQL server: `libsql:`, `https:`, `http:`, `wss:` or `ws:`, or over a client that you made with

@@ -19,7 +19,7 @@ export type {
 } from "./libsql/client.ts";
 export type { LibsqlDatabase } from "./libsql/database.ts";
 export type { LibsqlOptions } from "./libsql/options.ts";
-export { type Fetch, safeFetch } from "./libsql/fetch.ts";
+export { type Fetch, safeFetch } from "./shared/fetch.ts";
 
 /**
  * A database in a file (`file:books.db`), in memory (`:memory:`), or at a server. A local call sends no request and runs

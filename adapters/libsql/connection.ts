@@ -11,7 +11,7 @@ import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import type { DriverResult, DriverStatement, DriverTransaction } from "./client.ts";
 import { endsTransaction, type Failure, translate } from "./errors.ts";
 import type { Wire } from "./fetch.ts";
-import { GivenUp, withLimits } from "./limits.ts";
+import { GivenUp, withLimits } from "../shared/limits.ts";
 import { fromDriver, toDriver } from "./values.ts";
 
 /** How long `rollback()` waits, unless told, until a stream that was given up is closed; the server would do it too. */

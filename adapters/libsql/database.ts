@@ -11,9 +11,11 @@ import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import type { LibsqlClient } from "./client.ts";
 import { LibsqlConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
-import { type Fetch, safeFetch, Wire } from "./fetch.ts";
-import { GivenUp, withLimits } from "./limits.ts";
-import { checkOptions, type LibsqlOptions, redactor, type Target } from "./options.ts";
+import { type Fetch, safeFetch } from "../shared/fetch.ts";
+import { redactor } from "../shared/secrets.ts";
+import { Wire } from "./fetch.ts";
+import { GivenUp, withLimits } from "../shared/limits.ts";
+import { checkOptions, type LibsqlOptions, type Target } from "./options.ts";
 import { checkTransaction, fromDriver, toDriver } from "./values.ts";
 
 /** A database of libSQL, SQLite over HTTP, WebSocket or in this process. */

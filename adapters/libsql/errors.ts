@@ -21,6 +21,8 @@ import {
   TransactionLostError,
   UniqueViolationError,
 } from "../../src/errors.ts";
+import { causes, neverReached } from "../shared/causes.ts";
+import { withoutSecrets } from "../shared/secrets.ts";
 
 /** What is known of a call that failed, besides the error. */
 export interface Failure {
@@ -183,14 +185,6 @@ function withCode(message: string, code: string | undefined): string {
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }
 
-function* causes(error: unknown): Generator<DriverError> {
-  const seen = new Set<unknown>();
-  for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
-    seen.add(at);
-    yield at;
-  }
-}
-
 function statusOf(error: DriverError): number | undefined {
   for (const { status, message } of causes(error)) {
     if (typeof status === "number") return status;
@@ -204,21 +198,6 @@ function statusOf(error: DriverError): number | undefined {
 function deepest(error: DriverError): string {
   const texts = [...causes(error)].map(messageOf).filter((text) => text !== "");
   return texts.at(-1) ?? error.message;
-}
-
-const refusedCodes =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused|FailedToOpenSocket|DNSException)$/;
-const refusedTexts =
-  /client error \(Connect\)|connection refused|actively refused|dns (?:error|lookup failed)|name resolution|failed to lookup address|ENOTFOUND|ECONNREFUSED|tcp connect error|failed to connect to WebSocket|Unable to connect\. Is the computer able|Requests to port \d+ are blocked|Requires net access/i;
-
-/** Deno says it in the text, Node in a cause's code, Bun in the code, workerd in the text. */
-function neverReached(error: DriverError): boolean {
-  for (const { name, code, message } of causes(error)) {
-    if (name === "NotCapable" || (typeof code === "string" && refusedCodes.test(code)) || refusedTexts.test(message)) {
-      return true;
-    }
-  }
-  return false;
 }
 
 /** Whether there was no answer that a statement gave: neither SQLite in this process nor a server spoke of it. */
@@ -240,20 +219,4 @@ function columnDetails(words: string): Details {
   const table = /^(.+?)\./.exec(words)?.[1];
   if (table === undefined) return { columns: [words] };
   return { table, columns: words.split(/, (?=[^,]*\.)/).map((name) => name.slice(table.length + 1)) };
-}
-
-/** The error itself when neither it nor a cause of its names a secret, otherwise a copy without. */
-function withoutSecrets(thrown: unknown, redact: (text: string) => string): unknown {
-  const chain = [...causes(thrown)] as Error[];
-  if (chain.length === 0) return typeof thrown === "string" ? redact(thrown) : thrown;
-  const isClean = (error: Error) =>
-    redact(error.message) === error.message && redact(error.stack ?? "") === (error.stack ?? "");
-  if (chain.every(isClean)) return thrown;
-  return chain.reduceRight<Error | undefined>((cause, error) => {
-    const copy = new Error(redact(error.message), cause === undefined ? {} : { cause });
-    copy.name = error.name;
-    copy.stack = redact(error.stack ?? "");
-    const { code, extendedCode } = error as unknown as DriverError;
-    return Object.assign(copy, code === undefined ? {} : { code }, extendedCode === undefined ? {} : { extendedCode });
-  }, undefined);
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
-import type { Fetch } from "./fetch.ts";
-import { checkTimeout } from "./limits.ts";
+import type { Fetch } from "../shared/fetch.ts";
+import { checkTimeout } from "../shared/limits.ts";
+import { redactor } from "../shared/secrets.ts";
 
 /** What `libsql()` takes to make a client of its own. */
 export interface LibsqlOptions {
@@ -97,21 +98,4 @@ function tokens(url: string): string[] {
   if (query === undefined) return [];
   const written = query.split("&").filter((pair) => /^authToken=/i.test(pair)).map((pair) => pair.slice(10));
   return [...written, ...new URLSearchParams(query).getAll("authToken")];
-}
-
-/**
- * A function that takes these secrets out of a text, and whatever looks like one: a token after "Bearer", a JWT, the
- * user and the query of a URL.
- */
-export function redactor(secrets: readonly (string | undefined)[] = []): (text: string) => string {
-  const named = secrets.filter((secret): secret is string => secret !== undefined && secret !== "");
-  named.sort((a, b) => b.length - a.length);
-  return (text) => {
-    for (const secret of named) text = text.replaceAll(secret, "***");
-    return text
-      .replace(/\b(Bearer\s+)[^\s"',)]+/gi, "$1***")
-      .replace(/\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, "***")
-      .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, "$1***@")
-      .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?"'<>()]*)\?[^\s"'<>()]*/gi, "$1?***");
-  };
 }

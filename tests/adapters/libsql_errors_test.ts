@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import { libsql } from "../../adapters/libsql_local.ts";
 import { translate } from "../../adapters/libsql/errors.ts";
-import { redactor } from "../../adapters/libsql/options.ts";
+import { redactor } from "../../adapters/shared/secrets.ts";
 import {
   AuthenticationError,
   CheckViolationError,

@@ -1,5 +1,5 @@
 /**
- * A time limit and a signal around a call of the driver, which has neither.
+ * A time limit and a signal around a call of a driver, which has neither, or cannot be relied on for them.
  *
  * @module
  */

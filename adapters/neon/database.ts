@@ -1,0 +1,205 @@
+/**
+ * A Neon database over HTTP, over WebSockets, or both.
+ *
+ * @module
+ */
+import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
+import { DatabaseError, InvalidStateError, TimeoutError, UnsupportedError } from "../../src/errors.ts";
+import type { Dialect } from "../../src/sql/dialect.ts";
+import { postgres } from "../../src/sql/postgres.ts";
+import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { GivenUp, withLimits } from "../shared/limits.ts";
+import type { NeonSql } from "./client.ts";
+import { NeonConnection } from "./connection.ts";
+import { type Failure, translate } from "./errors.ts";
+import { query, transaction } from "./http.ts";
+import { PipelineError } from "./pipeline.ts";
+import type { Seat, Sockets } from "./sockets.ts";
+import { fromRaw, toBegin, toHttp, toText } from "./values.ts";
+
+/** A database of Neon, PostgreSQL over HTTP and WebSockets. */
+export interface NeonDatabase extends Database, AsyncDisposable {
+  /** The database's name, without anything secret. */
+  toJSON(): { readonly description: string };
+}
+
+/** What a database is made of; one of `sql` and `sockets` is there. */
+export interface DatabaseParts {
+  readonly description: string;
+  readonly redact: (text: string) => string;
+  /** Milliseconds for a call that brings no timeout. */
+  readonly timeout: number | undefined;
+  readonly sql: NeonSql | undefined;
+  readonly sockets: Sockets | undefined;
+}
+
+/** How long `close()` waits for WebSockets that the other side does not close. */
+const farewellTime = 1000;
+
+/** Makes a database of its parts. Sends nothing. */
+export function makeDatabase(parts: DatabaseParts): NeonDatabase {
+  return new DriverDatabase(parts);
+}
+
+class DriverDatabase implements NeonDatabase {
+  readonly #parts: DatabaseParts;
+  readonly #closing = new Set<Promise<void>>();
+  #isClosed = false;
+  readonly dialect: Dialect = postgres;
+  readonly capabilities: Capabilities;
+  readonly description: string;
+  /** Absent where there is no HTTP. */
+  readonly batch?: (
+    statements: readonly Statement[],
+    options?: CallOptions & TransactionOptions,
+  ) => Promise<ResultSet[]>;
+
+  constructor(parts: DatabaseParts) {
+    this.#parts = parts;
+    this.description = parts.description;
+    const { sql, sockets } = parts;
+    this.capabilities = Object.freeze({
+      batch: sql === undefined ? "stepwise" : "atomic",
+      interactive: sockets !== undefined,
+      savepoints: sockets !== undefined,
+      isolation: Object.freeze(["read uncommitted", "read committed", "repeatable read", "serializable"] as const),
+      readOnly: true,
+      deferrable: true,
+    });
+    if (sql !== undefined) this.batch = (statements, options = {}) => this.#batch(sql, statements, options);
+  }
+
+  async execute(statement: Statement, options: CallOptions = {}): Promise<ResultSet> {
+    const [one] = toText([statement], false);
+    const { sql, sockets } = this.#parts;
+    if (sql !== undefined) {
+      return fromRaw(await this.#call("A statement", options, false, (signal) => query(sql, one!, signal)));
+    }
+    return await this.#call("A statement", options, false, async (_, giveUp) => {
+      const seat = await this.#take(sockets!, giveUp, "statement");
+      giveUp(() => this.#track(seat.leave(true)));
+      let isBroken = true;
+      try {
+        const [result] = await seat.run([one!]);
+        isBroken = false;
+        return fromRaw(result!);
+      } catch (error) {
+        const translated = translate(error instanceof PipelineError ? error.error : error, this.#failure);
+        isBroken = !(translated instanceof DatabaseError && translated.driverCode !== undefined);
+        throw translated;
+      } finally {
+        this.#track(seat.leave(isBroken));
+      }
+    });
+  }
+
+  async connect(options: CallOptions & TransactionOptions = {}): Promise<Connection> {
+    const begin = toBegin(options);
+    const { sockets, timeout } = this.#parts;
+    if (sockets === undefined) {
+      throw new UnsupportedError(
+        `connect() on ${this.description} needs a WebSocket, and this database was set up with HTTP only; give neon() ` +
+          "a Pool beside the query function, or a connection string without webSocket: false, " +
+          "or write the work as one batch: what batch() runs, and a session's commit(), needs no conversation",
+      );
+    }
+    return await this.#call("A connect", options, true, async (_, giveUp) => {
+      const seat = await this.#take(sockets, giveUp, "transaction");
+      return new NeonConnection({
+        seat,
+        begin,
+        readOnly: options.readOnly ?? false,
+        timeout,
+        failure: this.#failure,
+        closing: (closed) => this.#track(closed),
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#closing.size === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, farewellTime));
+    await Promise.race([Promise.allSettled(this.#closing), late]);
+    clearTimeout(timer);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  toJSON(): { readonly description: string } {
+    return { description: this.description };
+  }
+
+  async #batch(
+    sql: NeonSql,
+    statements: readonly Statement[],
+    options: CallOptions & TransactionOptions,
+  ): Promise<ResultSet[]> {
+    const settings = toHttp(options);
+    const prepared = toText(statements, options.readOnly ?? false);
+    if (prepared.length === 0) return [];
+    const work = (signal: AbortSignal | undefined) => transaction(sql, prepared, settings, signal);
+    return (await this.#call("A batch", options, false, work)).map(fromRaw);
+  }
+
+  /** A connection; that it could not be had is proof that nothing was applied. */
+  async #take(
+    sockets: Sockets,
+    giveUp: (cancel: () => void) => void,
+    purpose: "statement" | "transaction",
+  ): Promise<Seat> {
+    try {
+      return await sockets.take(giveUp, purpose);
+    } catch (error) {
+      throw translate(error, { ...this.#failure, uncommitted: true });
+    }
+  }
+
+  #track(closed: Promise<void>): void {
+    const settled = closed.catch(() => {}).finally(() => this.#closing.delete(settled));
+    this.#closing.add(settled);
+  }
+
+  get #failure(): Failure {
+    return { where: this.description, redact: this.#parts.redact };
+  }
+
+  /**
+   * Runs a call within its limits. `work` is given a signal where there are limits, and a function that takes what else
+   * is to be done when it is given up.
+   */
+  async #call<T>(
+    what: string,
+    options: CallOptions,
+    uncommitted: boolean,
+    work: (signal: AbortSignal | undefined, giveUp: (cancel: () => void) => void) => Promise<T>,
+  ): Promise<T> {
+    if (this.#isClosed) {
+      throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
+    }
+    const { timeout } = this.#parts;
+    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const isLimited = limits.signal !== undefined || limits.timeout !== undefined;
+    const controller = isLimited ? new AbortController() : undefined;
+    let cancel: (() => void) | undefined;
+    let late: Promise<T> | undefined;
+    try {
+      return await withLimits(limits, () => late = work(controller?.signal, (next) => cancel = next), () => {
+        controller?.abort();
+        cancel?.();
+        // A connection that comes too late is nobody's.
+        late?.then((result) => result instanceof NeonConnection ? result.rollback() : undefined).catch(() => {});
+      });
+    } catch (error) {
+      if (!(error instanceof GivenUp)) throw translate(error, { ...this.#failure, uncommitted });
+      if (error.why === "abort") throw error.reason;
+      const outcome = uncommitted ? "nothing was applied" : "a write may or may not be applied";
+      throw new TimeoutError(`${what} on ${this.description} took longer than its timeout; ${outcome}`, {
+        notApplied: uncommitted,
+      });
+    }
+  }
+}

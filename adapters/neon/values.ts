@@ -1,0 +1,178 @@
+/**
+ * Statements and values on their way to the driver, and results on their way back. All values travel as text, in both
+ * directions, so that none passes through the driver's own conversions: they turn an ArrayBuffer into `"{}"` and an int8
+ * into text or, if told so, into a rounded number.
+ *
+ * @module
+ */
+import { DatabaseError, StatementError, UnsupportedError, ValidationError } from "../../src/errors.ts";
+import type { TransactionOptions } from "../../src/database.ts";
+import { isRead, transactionControl } from "../../src/sql/scan.ts";
+import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
+import type { RawResult } from "./client.ts";
+
+/** A statement as it travels. */
+export interface TextStatement {
+  readonly sql: string;
+  readonly params: (string | null)[];
+}
+
+/**
+ * Statements as they travel. Throws a StatementError for what begins or ends a transaction, which would do so behind the
+ * adapter's back and break a batch in two, and with `readOnly` a ValidationError for what plainly writes. Costs one pass
+ * over the text.
+ */
+export function toText(statements: readonly Statement[], readOnly: boolean): TextStatement[] {
+  return statements.map(({ sql, params }, index) => {
+    const which = statements.length === 1 ? "The statement" : `Statement ${index} of the batch`;
+    const control = ending(sql);
+    if (control !== null) {
+      const message = `${which} is ${control}, which would begin or end a transaction unseen; use batch() or connect()`;
+      throw new StatementError(message, { statementIndex: index });
+    }
+    if (sql.includes("\0")) throw new ValidationError(`${which} holds a NUL character; nothing was sent`);
+    if (readOnly && writes(sql)) {
+      throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
+    }
+    return { sql, params: params.map((value, position) => toParam(value, which, position)) };
+  });
+}
+
+const leading = String.raw`^(?:\s|;|--[^\n]*(?:\n|$)|/\*[\s\S]*?(?:\*/|$))*`;
+const first = new RegExp(`${leading}([a-z]+)`, "i");
+const allowed = new RegExp(
+  `${leading}(?:savepoint\\b|release\\b|rollback(?:\\s+(?:work|transaction))?\\s+to\\b|(?:rollback|commit)\\s+prepared\\b)`,
+  "i",
+);
+const mayOpen = /^(?:begin|start|commit|end|abort|rollback|prepare)$/i;
+const writing = /^(?:insert|update|delete|merge|truncate|create|drop|alter|with|select|copy|grant|revoke|comment)$/i;
+
+/** The words with which the text begins or ends a transaction; null for savepoints and all else. */
+function ending(sql: string): string | null {
+  const word = first.exec(sql)?.[1];
+  if (word !== undefined && !mayOpen.test(word)) return null;
+  return allowed.test(sql) ? null : transactionControl(sql);
+}
+
+/** Whether the text plainly writes; a function that it calls is the server's to refuse. */
+function writes(sql: string): boolean {
+  return writing.test(first.exec(sql)?.[1] ?? "") && !isRead(sql);
+}
+
+function toParam(value: SqlValue, which: string, position: number): string | null {
+  const refuse = (what: string): never => {
+    throw new ValidationError(`${which} cannot take ${what} as value ${position + 1}; nothing was sent`);
+  };
+  switch (typeof value) {
+    case "number":
+      return Object.is(value, -0) ? "-0" : String(value);
+    case "bigint":
+    case "boolean":
+      return String(value);
+    case "string":
+      if (value.includes("\0")) return refuse("text with a NUL character, which PostgreSQL cannot hold,");
+      return value.isWellFormed() ? value : refuse("text with half a surrogate pair");
+    case "object":
+      if (value === null) return value;
+      if (value instanceof Uint8Array) return toHex(value);
+  }
+  return refuse(`${value === undefined ? "undefined" : "an object that is not a Uint8Array"}`);
+}
+
+function toHex(bytes: Uint8Array): string {
+  const digits = new Array<string>(bytes.length);
+  for (let i = 0; i < bytes.length; i++) digits[i] = bytes[i]!.toString(16).padStart(2, "0");
+  return `\\x${digits.join("")}`;
+}
+
+function fromHex(text: string): Uint8Array | string {
+  if (!text.startsWith("\\x")) return text; // With bytea_output = escape.
+  const bytes = new Uint8Array((text.length - 2) / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i + 2, 2 * i + 4), 16);
+  return bytes;
+}
+
+function toInteger(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+/** How the text of a type is read, by the type's oid. All other types stay text: numeric, dates, JSON, arrays. */
+const readers: ReadonlyMap<number, (text: string) => SqlValue> = new Map<number, (text: string) => SqlValue>([
+  [16, (text) => text === "t"], // bool
+  [17, fromHex], // bytea
+  [20, toInteger], // int8
+  [21, Number], // int2
+  [23, Number], // int4
+  [26, Number], // oid
+  [700, Number], // float4
+  [701, Number], // float8
+]);
+
+/** A result with values of JavaScript. Costs one pass over the values. */
+export function fromRaw(raw: RawResult): ResultSet {
+  const columns = raw.fields.map(({ name }) => name);
+  const read = raw.fields.map(({ dataTypeID }) => readers.get(dataTypeID));
+  const rows = raw.rows.map((row) => {
+    return row.map((value, i) => value === null ? null : read[i]?.(asText(value)) ?? asText(value));
+  });
+  return { columns, rows, rowsAffected: columns.length > 0 ? rows.length : raw.rowCount ?? 0 };
+}
+
+function asText(value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new DatabaseError(`The driver gave a value that is not text: ${typeof value}`, { notApplied: false });
+}
+
+const levels = {
+  "read uncommitted": "ReadUncommitted",
+  "read committed": "ReadCommitted",
+  "repeatable read": "RepeatableRead",
+  "serializable": "Serializable",
+} as const;
+
+/** The options of a transaction over HTTP, as the driver takes them. What is not asked for is left to the database. */
+export interface HttpTransaction {
+  isolationLevel?: typeof levels[keyof typeof levels];
+  readOnly?: boolean;
+  deferrable?: boolean;
+}
+
+/** Checks the options of a transaction and gives them as the driver takes them. */
+export function toHttp({ isolation, readOnly, deferrable }: TransactionOptions): HttpTransaction {
+  checkTransaction({
+    ...(isolation && { isolation }),
+    ...(readOnly && { readOnly }),
+    ...(deferrable && { deferrable }),
+  });
+  return {
+    ...(isolation === undefined ? {} : { isolationLevel: levels[isolation] }),
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(deferrable === undefined ? {} : { deferrable }),
+  };
+}
+
+/** Checks the options of a transaction and gives the BEGIN that has them. */
+export function toBegin(options: TransactionOptions): string {
+  checkTransaction(options);
+  const { isolation, readOnly, deferrable } = options;
+  let sql = "BEGIN";
+  if (isolation !== undefined) sql += ` ISOLATION LEVEL ${isolation.toUpperCase()}`;
+  if (readOnly !== undefined) sql += readOnly ? " READ ONLY" : " READ WRITE";
+  if (deferrable !== undefined) sql += deferrable ? " DEFERRABLE" : " NOT DEFERRABLE";
+  return sql;
+}
+
+/** PostgreSQL takes DEFERRABLE anywhere and heeds it only where nothing could fail otherwise. */
+function checkTransaction({ isolation, readOnly, deferrable }: TransactionOptions): void {
+  if (isolation !== undefined && !Object.hasOwn(levels, isolation)) {
+    const known = Object.keys(levels).join(", ");
+    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${known}`);
+  }
+  if (deferrable && !(isolation === "serializable" && readOnly)) {
+    throw new UnsupportedError(
+      "PostgreSQL defers serializable, read-only transactions only; " +
+        'leave deferrable out, or add isolation: "serializable" and readOnly: true',
+    );
+  }
+}
