@@ -78,6 +78,7 @@ export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
 export type { Codec, Dialect, RowLock } from "./src/sql/dialect.ts";
 export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
+export { insert, InsertStatement, type OnConflict } from "./src/query/insert.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
 export type { LockOptions } from "./src/query/select_node.ts";
 export { Query, Select, select } from "./src/query/select.ts";

@@ -119,6 +119,10 @@ export class ReadQueue {
   async #run(jobs: readonly Sent[]): Promise<void> {
     const flight: Flight = { controller: new AbortController(), waiting: jobs.length };
     for (const job of jobs) job.flight = flight;
+    if (this.#target.connection === null && this.#target.database.batch === undefined) {
+      await Promise.all(jobs.map((job) => this.#runAlone(job)));
+      return;
+    }
     try {
       const results = await this.#request(jobs, flight.controller.signal);
       let at = 0;
@@ -139,6 +143,17 @@ export class ReadQueue {
     }
   }
 
+  /** Where nothing batches, each read goes by itself, side by side with the others. */
+  async #runAlone(job: Sent): Promise<void> {
+    const { database } = this.#target;
+    const { signal } = job.flight!.controller;
+    try {
+      job.resolve(await Promise.all(job.list.map((statement) => database.execute(statement, { signal }))));
+    } catch (error) {
+      job.reject(error);
+    }
+  }
+
   async #request(jobs: readonly Sent[], signal: AbortSignal): Promise<readonly ResultSet[]> {
     const { database, connection, settings } = this.#target;
     const statements = jobs.flatMap((job) => job.list);
@@ -152,9 +167,6 @@ export class ReadQueue {
         : await connection.batch(statements, { signal });
     }
     if (statements.length === 1) return [await database.execute(statements[0]!, { signal })];
-    if (database.batch === undefined) {
-      return await Promise.all(statements.map((statement) => database.execute(statement, { signal })));
-    }
     return await this.#batch(jobs, statements, signal);
   }
 

@@ -13,15 +13,17 @@ import type { TableInfo } from "../sql/table.ts";
 /** The tables of models and of their many-to-many relations, a referenced one before those that refer to it. */
 function tablesOf(models: readonly AnyModel[]): TableInfo[] {
   const mappers = models.map((model) => mapperOf(model));
-  const given = new Map<string, TableInfo>(mappers.map((mapper) => [mapper.table, mapper]));
+  const given = new Map<string, TableInfo>(mappers.map((mapper) => [fullName(mapper), mapper]));
   for (const mapper of mappers) {
-    for (const { link } of mapper.relations) if (link !== null && !given.has(link.table)) given.set(link.table, link);
+    for (const { link } of mapper.relations) {
+      if (link !== null && !given.has(fullName(link))) given.set(fullName(link), link);
+    }
   }
   const ordered = new Set<TableInfo>();
   const visit = (table: TableInfo, path: readonly TableInfo[]): void => {
     if (ordered.has(table) || path.includes(table)) return;
     for (const { target } of table.foreignKeys) {
-      const other = given.get(target.table);
+      const other = given.get(fullName(target));
       if (other !== undefined) visit(other, [...path, table]);
     }
     ordered.add(table);
@@ -30,12 +32,20 @@ function tablesOf(models: readonly AnyModel[]): TableInfo[] {
   return [...ordered];
 }
 
+function fullName({ schema, table }: TableInfo): string {
+  return JSON.stringify([schema, table]);
+}
+
 /**
  * The statements that make the tables of models, foreign keys and link tables included. Throws an `UnsupportedError`
  * for a column type that the dialect lacks.
  */
 export function ddl(models: readonly AnyModel[], dialect: Dialect): Statement[] {
-  return tablesOf(models).flatMap((table) => dialect.createTable(table));
+  const tables = tablesOf(models);
+  return [
+    ...tables.flatMap((table) => dialect.createTable(table)),
+    ...tables.flatMap((table) => dialect.addForeignKeys?.(table) ?? []),
+  ];
 }
 
 /**

@@ -12,7 +12,7 @@ import { Column } from "./columns.ts";
 import type { RelationSpec } from "./spec.ts";
 
 /** How the values of a column are kept and compared in a snapshot. */
-export type ValueKind = "scalar" | "date" | "json" | "bytes";
+export type ValueKind = "scalar" | "date" | "json" | "bytes" | "array";
 
 /** A column of a model. */
 export interface MappedColumn extends ColumnInfo {
@@ -219,8 +219,7 @@ function describe(value: unknown): string {
 
 function kindOf(type: ColumnType): ValueKind {
   if (type.name === "timestamp") return "date";
-  if (type.name === "json" || type.name === "array") return "json";
-  return type.name === "bytes" ? "bytes" : "scalar";
+  return type.name === "json" || type.name === "bytes" || type.name === "array" ? type.name : "scalar";
 }
 
 function mapColumn(model: string, property: string, index: number, column: Column<unknown, never>): MappedColumn {

@@ -121,6 +121,11 @@ export class Loader {
     });
   }
 
+  /** The instances of rows that were just written: those that are loaded are overwritten. */
+  instances(mapper: Mapper, result: ResultSet): object[] {
+    return this.#hydrate(mapper, result, true).map(({ state }) => state.instance);
+  }
+
   /** Loads relations of instances that are there already. Loaded relations stay as they are, unless populated again. */
   async load(states: readonly InstanceState[], include: IncludeTree, options: LoadOptions = {}): Promise<void> {
     const byMapper = Map.groupBy(states, (state) => state.mapper);

@@ -117,7 +117,7 @@ function writeOperator(column: MappedColumn, operator: string, operand: unknown,
 function writeEquality(column: MappedColumn, operator: "eq" | "ne", operand: unknown, context: QueryContext): string {
   const left = columnName(context.dialect, context.mapper, column);
   if (operand === null) return `${left} IS ${operator === "eq" ? "" : "NOT "}NULL`;
-  if (column.kind === "json" && !(operand instanceof Sql)) {
+  if ((column.kind === "json" || column.kind === "array") && !(operand instanceof Sql)) {
     throw new ValidationError(
       `${named(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
     );
@@ -129,7 +129,7 @@ function writeIn(column: MappedColumn, operator: "in" | "notIn", operand: unknow
   const { dialect, params, mapper } = context;
   if (!Array.isArray(operand)) throw new ValidationError(`${operator} on ${named(column)} must be an array of values`);
   if (operand.length === 0) return operator === "in" ? "1 = 0" : "1 = 1";
-  if (column.kind === "json") {
+  if (column.kind === "json" || column.kind === "array") {
     throw new ValidationError(
       `${named(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
     );

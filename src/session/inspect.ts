@@ -5,6 +5,7 @@
  */
 import { type Mapper, mapperOf } from "../model/mapper.ts";
 import type { AnyModel } from "../model/types.ts";
+import type { Session } from "./session.ts";
 import { changedColumns, type InstanceState, isHidden, type ObjectState, stateOf } from "../state/instance_state.ts";
 import { instanceKey, type KeyToken, keyToken, parseKey, valuesIn } from "../state/key.ts";
 import { UNKNOWN, valueOf } from "../state/snapshot.ts";
@@ -32,7 +33,9 @@ export interface Inspection {
   /** Whether it differs from its row. */
   readonly modified: boolean;
   /** The properties that differ from its row. */
-  readonly changes: Readonly<Record<string, PropertyHistory>>;
+  readonly history: Readonly<Record<string, PropertyHistory>>;
+  /** The session that it belongs to; null when it belongs to none. */
+  readonly session: Session | null;
   /** The properties whose values are not known until it is refreshed. */
   readonly expired: readonly string[];
   /** The relations that were loaded. */
@@ -69,12 +72,12 @@ export function inspect(instance: object): Inspection {
 /** What is known of a state. */
 export function inspectState(state: InstanceState, markedDeleted: boolean): Inspection {
   const { mapper, instance } = state;
-  const changes: Record<string, PropertyHistory> = {};
+  const history: Record<string, PropertyHistory> = {};
   const changed = state.snapshot === null ? [] : changedColumns(state);
   for (const column of changed) {
     const token = state.snapshot![column.index];
     const before = token === UNKNOWN ? undefined : valueOf(column.kind, token);
-    changes[column.property] = { before, after: state.expressions?.get(column.property) ?? instance[column.property] };
+    history[column.property] = { before, after: state.expressions?.get(column.property) ?? instance[column.property] };
   }
   const hidden = mapper.columns.filter((column) =>
     isHidden(state, column.property) && !state.expressions?.has(column.property)
@@ -86,7 +89,8 @@ export function inspectState(state: InstanceState, markedDeleted: boolean): Insp
     table: mapper.table,
     key: instanceKey(mapper, instance) === null ? null : valuesIn(instance, mapper.key),
     modified: state.forced || changed.length > 0,
-    changes,
+    history,
+    session: state.owner as Session | null,
     expired: hidden.map((column) => column.property),
     loaded: [...state.relations?.keys() ?? []],
   };

@@ -8,6 +8,8 @@ import type { CallOptions } from "../database.ts";
 import { ObjectDeletedError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Loader, LoadOptions } from "../query/loader.ts";
+import { type InsertStatement, toInsert } from "../query/insert.ts";
+import type { Entity } from "../model/types.ts";
 import { Result } from "../query/result.ts";
 import type { QueryRunner } from "../query/select.ts";
 import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
@@ -171,6 +173,19 @@ export class Reading implements QueryRunner {
       );
       return new Result<unknown>({ columns, rows, rowsAffected: found.length }, found);
     });
+  }
+
+  /** Runs an insert on the connection and gives the instances of the rows that it wrote, up to date. */
+  async insert<T extends Entity>(
+    given: InsertStatement<T>,
+    autoflush: boolean,
+    options: CallOptions,
+  ): Promise<Result<unknown>> {
+    const { mapper } = given.node;
+    const statement = toInsert(given.node, this.#transactions.database.dialect);
+    const result = await this.#transactions.write(statement, options, autoflush);
+    const instances = this.loader.instances(mapper, result);
+    return new Result<unknown>({ ...result, rowsAffected: result.rows.length }, instances);
   }
 
   /** Runs a statement of the user's: a read joins its turn, a write goes to the connection. */

@@ -9,6 +9,7 @@ import type { ModelArgument } from "../model/declared.ts";
 import { isInstance, mapperOf } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Key, Loaded } from "../model/types.ts";
+import { InsertStatement } from "../query/insert.ts";
 import type { Result, Row, Scalars } from "../query/result.ts";
 import { Query, Select } from "../query/select.ts";
 import { type LockOptions, parseInclude, parseLock, selectAll } from "../query/select_node.ts";
@@ -404,22 +405,26 @@ export class Session {
     params?: undefined,
     options?: ExecuteOptions,
   ): Promise<Result<R>>;
+  /** Runs an `insert(Model)`, in an interactive transaction; gives the instances of the rows that it wrote. */
+  execute<T extends Entity>(
+    statement: InsertStatement<T>,
+    params?: undefined,
+    options?: ExecuteOptions,
+  ): Promise<Result<T>>;
   /** Runs text or `` sql`…` ``; its rows are objects by column name. */
   execute(statement: string | Sql, params?: readonly unknown[], options?: ExecuteOptions): Promise<Result<Row>>;
   async execute(
-    statement: Select<Entity, unknown> | string | Sql,
+    statement: Select<Entity, unknown> | InsertStatement<Entity> | string | Sql,
     params?: readonly unknown[],
     options: ExecuteOptions = {},
   ): Promise<Result<unknown>> {
     refuseUnknown(options, ["autoflush", "signal", "timeout"], "execute()");
     const { autoflush = this.autoflush, ...call } = options;
-    return await this.#transactions.run<Result<unknown>>(
-      "execute",
-      () =>
-        statement instanceof Select
-          ? this.#reading.select(statement.node, autoflush, call)
-          : this.#reading.raw(statement, params, autoflush, call),
-    );
+    return await this.#transactions.run<Result<unknown>>("execute", () => {
+      if (statement instanceof Select) return this.#reading.select(statement.node, autoflush, call);
+      if (statement instanceof InsertStatement) return this.#reading.insert(statement, autoflush, call);
+      return this.#reading.raw(statement, params, autoflush, call);
+    });
   }
 
   /** The first column of the first row, or null; costs what `execute` does. */

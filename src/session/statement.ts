@@ -49,10 +49,13 @@ function textStatement(text: string, params: readonly unknown[], dialect: Dialec
   if (!Array.isArray(params)) {
     throw new ValidationError("The values of a statement must be an array, one for each placeholder");
   }
-  const needed = countPlaceholders(text);
+  const placeholder = dialect.placeholder(1);
+  const needed = countPlaceholders(text, placeholder === "$1");
   if (needed === null) throw new ValidationError("Named placeholders need named values; use ? and an array, or sql`…`");
   if (needed !== params.length) {
-    throw new ValidationError(`The statement has ${needed} placeholders and was given ${params.length} values`);
+    throw new ValidationError(
+      `The statement has ${needed} placeholders (${placeholder}) and was given ${params.length} values`,
+    );
   }
   return { sql: text, params: params.map((value, i) => dialect.encodeParam(value, `Value ${i + 1} of the statement`)) };
 }

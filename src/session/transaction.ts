@@ -17,16 +17,16 @@ import {
 import { checkCallOptions } from "../execution/call_options.ts";
 import { ReadQueue } from "../execution/reads.ts";
 import { type CompiledPlan, compilePlan, type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
-import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import { type InstanceState, knownState } from "../state/instance_state.ts";
 import { Tracker } from "../state/tracker.ts";
-import { type Changes, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
+import { type Changes, changesOf, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
-import { applyResults } from "../unit_of_work/results.ts";
+import { applyCommitted, applyResults } from "../unit_of_work/results.ts";
 import { Loader } from "../query/loader.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
+import { isAmbiguous, isLoss } from "./failures.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { cascadeDeletion, leavingOrphans } from "./remove.ts";
 import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
@@ -117,6 +117,10 @@ export class Transactions implements ScopeOwner {
     this.#running.add(settled);
     try {
       return await promise;
+    } catch (error) {
+      const aborts = this.#connection !== null && this.database.dialect.failureAborts && error instanceof DatabaseError;
+      if (aborts && this.lifecycle.condition === "open") this.#fail(error);
+      throw error;
     } finally {
       this.#running.delete(settled);
     }
@@ -275,7 +279,7 @@ export class Transactions implements ScopeOwner {
     this.use("flush");
     await this.#exclusive("use", "flush", async () => {
       const all = await this.#collect();
-      const changes = objects === undefined ? all : only(all, objects);
+      const changes = objects === undefined ? all : changesOf(all, objects);
       await this.#flushChanges(changes, "flush()", options);
     });
   }
@@ -376,7 +380,7 @@ export class Transactions implements ScopeOwner {
     const outcome = this.#connection === null
       ? await runBatch(database, compiled, this.settings, { ...options, isolation, readOnly, deferrable })
       : await runOnConnection(this.#connection, database.dialect, compiled, options, true);
-    applyCommitted(this.tracker, database.dialect, compiled.plan, outcome);
+    applyCommitted(this.tracker, database.dialect, compiled.plan, outcome.made);
     return outcome;
   }
 
@@ -388,7 +392,8 @@ export class Transactions implements ScopeOwner {
       if (doing === "commit") this.#lost = true; // a connection that failed to commit has ended
       if (doing === "commit" && isAmbiguous(error)) {
         this.lifecycle.become("unknown");
-        this.#doubtful = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
+        const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
+        this.#doubtful = [...planned, ...this.tracker.touched()];
         throw new CommitOutcomeUnknownError(
           "The commit was sent and its answer was lost: it may or may not have been applied. " +
             "Call rollback(), then read what is there before doing it again",
@@ -488,52 +493,4 @@ export class Transactions implements ScopeOwner {
       }
     });
   }
-}
-
-/** Applies the results of a commit that has succeeded; an error here must not look as if nothing had been written. */
-function applyCommitted(tracker: Tracker, dialect: Dialect, plan: Plan, { made }: Outcome): void {
-  try {
-    applyResults(tracker, dialect, plan, made);
-  } catch (cause) {
-    throw new DatabaseError("The commit was applied, but what it returned could not be read", {
-      cause,
-      notApplied: false,
-    });
-  }
-}
-
-/** Whether nothing tells that a commit was not applied. */
-function isAmbiguous(error: unknown): boolean {
-  if (error instanceof DatabaseError) return !error.notApplied;
-  return !(error instanceof LedgeError);
-}
-
-/** Whether an error has ended the transaction on the server. */
-function isLoss(error: unknown): boolean {
-  return error instanceof DatabaseError &&
-    ["LEDGE_TRANSACTION_LOST", "LEDGE_DEADLOCK", "LEDGE_CONNECTION", "LEDGE_TIMEOUT", "LEDGE_AUTHENTICATION"].includes(
-      error.code,
-    );
-}
-
-/** The part of the changes that is about some instances, and the new parents that those refer to. */
-function only(changes: Changes, objects: Iterable<object>): Changes {
-  const wanted = new Set<InstanceState | undefined>([...objects].map(knownState));
-  for (const state of wanted) { // grows while it is walked
-    for (const { parent } of (state && changes.assignments.get(state)?.values()) ?? []) {
-      if (parent !== null) wanted.add(parent);
-    }
-  }
-  return {
-    inserts: changes.inserts.filter((state) => wanted.has(state)),
-    updates: changes.updates.filter(({ state }) => wanted.has(state)),
-    deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
-    assignments: changes.assignments,
-    taken: changes.taken,
-    links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
-    // A collection counts as written only with all of its members.
-    relations: changes.relations.filter(({ state, members }) =>
-      wanted.has(state) && members.every((member) => wanted.has(knownState(member)) || knownState(member)?.snapshot)
-    ),
-  };
 }

@@ -15,13 +15,23 @@ export const UNKNOWN: unique symbol = Symbol("unknown");
 const UNFIT = Number.NaN;
 
 /** What stands in a snapshot for a value. */
-export type Token = string | number | bigint | boolean | Uint8Array | null | undefined | typeof UNKNOWN;
+export type Token =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Uint8Array
+  | readonly unknown[]
+  | null
+  | undefined
+  | typeof UNKNOWN;
 
 /** The token of a value. */
 export function tokenOf(kind: ValueKind, value: unknown): Token {
   if (value === null || value === undefined || kind === "scalar") return value as Token;
   if (kind === "date") return isDate(value) ? value.getTime() : UNFIT;
   if (kind === "json") return jsonText(value);
+  if (kind === "array") return Array.isArray(value) ? copyOf(value) : UNFIT;
   return isBytes(value) ? value.slice() : UNFIT;
 }
 
@@ -30,6 +40,7 @@ export function valueOf(kind: ValueKind, token: Token): unknown {
   if (token === null || token === undefined || kind === "scalar") return token;
   if (kind === "date") return new Date(token as number);
   if (kind === "json") return JSON.parse(token as string);
+  if (kind === "array") return copyOf(token as readonly unknown[]);
   return (token as Uint8Array).slice();
 }
 
@@ -40,7 +51,24 @@ export function isSame(kind: ValueKind, token: Token, value: unknown): boolean {
   }
   if (kind === "date") return isDate(value) && value.getTime() === token;
   if (kind === "bytes") return isBytes(value) && sameBytes(token as Uint8Array, value);
-  return isSameJson(token as string, value);
+  return kind === "array" ? isSameElement(token, value) : isSameJson(token as string, value);
+}
+
+/** A copy of an array that later changes to it cannot reach. */
+function copyOf(array: readonly unknown[]): unknown[] {
+  return array.map((element) => {
+    if (Array.isArray(element)) return copyOf(element);
+    if (isDate(element)) return new Date(element.getTime());
+    return isBytes(element) ? element.slice() : element;
+  });
+}
+
+function isSameElement(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((element, i) => isSameElement(element, b[i]));
+  }
+  if (isDate(a)) return isDate(b) && a.getTime() === b.getTime();
+  return isBytes(a) ? isBytes(b) && sameBytes(a, b) : Object.is(a, b);
 }
 
 function isSameJson(token: string, value: unknown): boolean {

@@ -178,6 +178,11 @@ export class Tracker {
     }
   }
 
+  /** The instances that were flushed or refreshed since the transaction began. */
+  touched(): InstanceState[] {
+    return this.#frames.flatMap(({ before }) => [...before.keys()]);
+  }
+
   /** Remembers an instance's bookkeeping before it changes, once a frame. */
   touch(state: InstanceState): void {
     const frame = this.#frames.at(-1);

@@ -6,7 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import { isInstance, type MappedColumn, type MappedRelation, type Mapper } from "../model/mapper.ts";
-import { changedColumns, type InstanceState, isRelationTouched, stateOf } from "../state/instance_state.ts";
+import { changedColumns, type InstanceState, isRelationTouched, knownState, stateOf } from "../state/instance_state.ts";
 import { instanceKey, type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import {
@@ -201,4 +201,26 @@ function childrenIndex(
 /** The key token of an instance that has one, for a lookup by foreign key. */
 export function ownKey(state: InstanceState): KeyToken | null {
   return state.key ?? instanceKey(state.mapper, state.instance);
+}
+
+/** The part of the changes that is about some instances, and the new parents that those refer to. */
+export function changesOf(changes: Changes, objects: Iterable<object>): Changes {
+  const wanted = new Set<InstanceState | undefined>([...objects].map(knownState));
+  for (const state of wanted) { // grows while it is walked
+    for (const { parent } of (state && changes.assignments.get(state)?.values()) ?? []) {
+      if (parent !== null) wanted.add(parent);
+    }
+  }
+  return {
+    inserts: changes.inserts.filter((state) => wanted.has(state)),
+    updates: changes.updates.filter(({ state }) => wanted.has(state)),
+    deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
+    assignments: changes.assignments,
+    taken: changes.taken,
+    links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
+    // A collection counts as written only with all of its members.
+    relations: changes.relations.filter(({ state, members }) =>
+      wanted.has(state) && members.every((member) => wanted.has(knownState(member)) || knownState(member)?.snapshot)
+    ),
+  };
 }

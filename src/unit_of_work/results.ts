@@ -110,6 +110,18 @@ export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, mad
   for (const row of moved) followForeignKeys(tracker, row, written.has(row.state!) ? plan.relations : []);
 }
 
+/** Applies the results of a commit that has succeeded; an error here must not look as if nothing had been written. */
+export function applyCommitted(tracker: Tracker, dialect: Dialect, plan: Plan, made: MadeValues): void {
+  try {
+    applyResults(tracker, dialect, plan, made);
+  } catch (cause) {
+    throw new DatabaseError("The commit was applied, but what it returned could not be read", {
+      cause,
+      notApplied: false,
+    });
+  }
+}
+
 function setsForeignKey({ state, cells }: RowChange): boolean {
   return state!.mapper.foreignKeys.some(({ columns }) => columns.some((column) => cells[column.index] !== undefined));
 }

@@ -65,7 +65,7 @@ export interface RowChange {
 export function comparedColumns(mapper: Mapper): readonly MappedColumn[] {
   return mapper.columns.filter((column) => {
     const { name: type } = column.type;
-    if (type === "real" || type === "double" || column.kind === "json") {
+    if (type === "real" || type === "double" || column.kind === "json" || column.kind === "array") {
       throw new ValidationError(
         `optimistic "all" cannot compare ${column.model}.${column.property} (${type}); give ${mapper.model} a version column`,
       );
