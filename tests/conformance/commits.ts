@@ -222,7 +222,7 @@ export function commitSuite(target: Target): void {
     const ann = await session.query(Author).where({ name: "Ann" }).one();
     const bob = await session.query(Author).where({ name: "Bob" }).one();
     ann.bio = "x";
-    const staged = session.stage("UPDATE authors SET bio = ? WHERE name = ?", ["staged", "Ann"]);
+    const staged = session.stage(place.text("UPDATE authors SET bio = ? WHERE name = ?"), ["staged", "Ann"]);
     const counted = session.stage(sql`SELECT count(*) FROM authors WHERE bio = ${"staged"}`);
     session.verify(bob);
     session.require(sql`(SELECT count(*) FROM authors) = 2`);

@@ -209,9 +209,9 @@ export function identitySuite(target: Target): void {
     const [ann] = await session.query(Author).include(["books"]).all();
     const { id } = ann!;
     ann!.name = "Anna";
-    const { state, model, table, key, modified, changes, expired, loaded } = session.inspect(ann!);
+    const { state, model, table, key, modified, history, expired, loaded } = session.inspect(ann!);
     assertEquals([state, model, table, key, modified], ["persistent", "Author", "authors", [id], true]);
-    assertEquals([changes, expired, loaded], [{ name: { before: "Ann", after: "Anna" } }, [], ["books"]]);
+    assertEquals([history, expired, loaded], [{ name: { before: "Ann", after: "Anna" } }, [], ["books"]]);
     ann!.books.pop();
     ann!.name = "Ann";
     assertEquals([session.isModified(ann!), session.isModified(ann!, { collections: false })], [true, false]);

@@ -11,6 +11,7 @@ import type { Counts, Expectations, Running, Target } from "./setup.ts";
 
 const expects: Expectations = {
   batches: true,
+  coalesces: true,
   interactive: true,
   concurrent: true,
   requests: {
@@ -21,6 +22,7 @@ const expects: Expectations = {
     gets: 1,
     include: 1,
     guarded: 1,
+    failedRead: 2, // Together, then the rest without the one that the driver names.
   },
 };
 

@@ -4,7 +4,15 @@
  * @module
  */
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { MultipleResultsError, NoResultError, select, sql, StatementError, ValidationError } from "../../mod.ts";
+import {
+  InvalidStateError,
+  MultipleResultsError,
+  NoResultError,
+  select,
+  sql,
+  StatementError,
+  ValidationError,
+} from "../../mod.ts";
 import { Author, Maker } from "./models.ts";
 import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
@@ -33,7 +41,7 @@ export function resultSuite(target: Target): void {
     ) {
       await refused(read, MultipleResultsError, "first()");
     }
-    const none = await session.execute("SELECT name FROM authors WHERE name = ?", ["nobody"]);
+    const none = await session.execute(place.text("SELECT name FROM authors WHERE name = ?"), ["nobody"]);
     assertEquals([none.all(), none.first(), none.oneOrNull(), none.scalar(), none.scalars().oneOrNull()], [
       [],
       null,
@@ -74,10 +82,10 @@ export function resultSuite(target: Target): void {
   test(target, "session.execute() tells how many rows were written, and the key that was made", async (place) => {
     await place.save(new Author({ name: "Ann" }), new Author({ name: "Bob" }));
     await using session = place.session();
-    const updated = await session.execute("UPDATE authors SET bio = ?", ["x"]);
+    const updated = await session.execute(place.text("UPDATE authors SET bio = ?"), ["x"]);
     assertEquals([updated.rowsAffected, updated.all()], [2, []]);
     assertEquals((await session.execute(sql`DELETE FROM authors WHERE name = ${"Ann"}`)).rowsAffected, 1);
-    const inserted = await session.execute("INSERT INTO makers (name, version) VALUES (?, 1)", ["m"]);
+    const inserted = await session.execute(place.text("INSERT INTO makers (name, version) VALUES (?, 1)"), ["m"]);
     assertEquals(inserted.rowsAffected, 1);
     const { id } = await session.query(Maker).one();
     if (inserted.lastInsertId !== null) assertEquals(Number(inserted.lastInsertId), id);
@@ -89,14 +97,23 @@ export function resultSuite(target: Target): void {
     await using session = place.session();
     const values = ["O'Neil; --", 1, 0.5, true, null, 9007199254740993n, new Uint8Array([1, 0]), new Date(0)];
     const [text, whole, real, flag, none, big, bytes, date] = values;
+    // PostgreSQL takes a value for text unless it is told.
+    const typed = (value: unknown, type: string) =>
+      place.db.dialect.name === "postgres" ? sql`CAST(${value} AS ${sql.raw(type)})` : sql`${value}`;
+    const [asReal, asFlag] = [typed(real, "double precision"), typed(flag, "boolean")];
+    const [asBig, asBytes, asDate] = [typed(big, "bigint"), typed(bytes, "bytea"), typed(date, "timestamptz")];
     const result = await session.execute(
-      sql`SELECT ${text} AS a, ${whole} AS b, ${real} AS c, ${flag} AS d, ${none} AS e, ${big} AS f, ${bytes} AS g, ${date} AS h`,
+      sql`SELECT ${text} AS a, ${whole} AS b, ${asReal} AS c, ${asFlag} AS d, ${none} AS e, ${asBig} AS f, ${asBytes} AS g, ${asDate} AS h`,
     );
     const row = result.one();
     assertEquals([row.a, Number(row.b), row.c, Number(row.d), row.e], ["O'Neil; --", 1, 0.5, 1, null]);
     assertEquals([row.f, row.g], [9007199254740993n, new Uint8Array([1, 0])]);
-    assertEquals((await session.execute("SELECT ? AS a, ? AS b", ["?", 2])).one(), { a: "?", b: 2 });
-    assertEquals(await session.scalar(sql`SELECT ${sql.join([1, 2], sql` + `)}`), 3);
+    const raw = place.text("SELECT CAST(? AS varchar(9)) AS a, CAST(? AS integer) AS b");
+    assertEquals((await session.execute(raw, ["?", 2])).one(), { a: "?", b: 2 });
+    assertEquals(
+      await session.scalar(sql`SELECT ${sql.join([typed(1, "integer"), typed(2, "integer")], sql` + `)}`),
+      3,
+    );
     assertEquals(await session.scalar(sql`SELECT ${sql.raw("1 + 1")} AS ${sql.id('odd "name"')}`), 2);
   });
 
@@ -108,14 +125,15 @@ export function resultSuite(target: Target): void {
       for (const word of ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"]) {
         await refused(() => session.execute(`${word} a`), ValidationError, word);
       }
-      await refused(() => session.execute("SELECT ?"), ValidationError, "1 placeholder");
-      await refused(() => session.execute("SELECT ?", [1, 2]), ValidationError, "1 placeholder", "2 values");
-      await refused(() => session.execute("SELECT ?", [undefined]), ValidationError, "Value 1");
+      const text = place.text("SELECT ?");
+      await refused(() => session.execute(text), ValidationError, "1 placeholder");
+      await refused(() => session.execute(text, [1, 2]), ValidationError, "1 placeholder", "2 values");
+      await refused(() => session.execute(text, [undefined]), ValidationError, "Value 1");
       await refused(() => session.execute(sql`SELECT ${undefined}`), ValidationError, "SELECT ?");
-      await refused(() => session.execute("SELECT ?", [{ a: 1 }]), ValidationError, "Value 1");
-      await refused(() => session.execute("SELECT ?", [Number.NaN]), ValidationError, "Value 1");
-      await refused(() => session.execute("SELECT ?", ["a\0b"]), ValidationError, "NUL");
-      await refused(() => session.execute("SELECT ?", ["\ud800"]), ValidationError, "surrogate");
+      await refused(() => session.execute(text, [{ a: 1 }]), ValidationError, "Value 1");
+      if (!place.hasNaN) await refused(() => session.execute(text, [Number.NaN]), ValidationError, "Value 1");
+      await refused(() => session.execute(text, ["a\0b"]), ValidationError, "NUL");
+      await refused(() => session.execute(text, ["\ud800"]), ValidationError, "surrogate");
       await refused(() => session.execute(sql`SELECT ${1}`, [1]), ValidationError, "no others");
       await refused(() => session.execute(5 as never), ValidationError, "text");
       await refused(() => session.execute("SELECT 1", [], { nope: 1 } as never), ValidationError, '"nope"');
@@ -131,11 +149,30 @@ export function resultSuite(target: Target): void {
       session.autoflush = false;
       session.add(new Author({ name: "Ann" }));
       await refused(() => session.execute("SELECT nope FROM nowhere"), StatementError, "nowhere");
-      await refused(() => session.execute("SELEC 1"), StatementError);
       await refused(() => session.query(Author).where(sql`no_such_column = 1`).all(), StatementError, "no_such_column");
       assertEquals(session.state, "open");
       await session.commit();
       assertEquals(await place.rows("authors"), 1);
     },
+  );
+
+  test(
+    target,
+    "session.execute() of what is no statement fails what it takes with it, and nothing else",
+    async (place) => {
+      await using session = place.session({ autoflush: false });
+      session.add(new Author({ name: "Ann" }));
+      await refused(() => session.execute("SELEC 1"), StatementError);
+      if (place.db.dialect.failureAborts) {
+        await refused(() => session.query(Author).all(), InvalidStateError, "failed", "rollback()");
+        await session.rollback();
+        assertEquals([session.state, session.new.size], ["open", 0]);
+        session.add(new Author({ name: "Bob" }));
+      }
+      assertEquals([session.state, await session.query(Author).count()], ["open", 0]);
+      await session.commit();
+      assertEquals(await place.column("authors", "name"), [place.db.dialect.failureAborts ? "Bob" : "Ann"]);
+    },
+    "interactive",
   );
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { type Database, Session, type SessionOptions } from "../../mod.ts";
+import { type Database, Session, type SessionOptions, UnsupportedError } from "../../mod.ts";
 
 /** How many requests common work takes on a target. */
 export interface RequestCounts {
@@ -23,12 +23,16 @@ export interface RequestCounts {
   readonly include: number;
   /** A commit that travels with a staged statement, a condition and a verified row. */
   readonly guarded: number;
+  /** Three reads of one turn, of which the second fails. */
+  readonly failedRead: number;
 }
 
 /** What a target is expected to be able to do; the suite fails where the adapter says otherwise. */
 export interface Expectations {
-  /** Whether a commit is one atomic batch. */
+  /** Whether a commit is one request. */
   readonly batches: boolean;
+  /** Whether the reads of one turn are one request; each is one of its own otherwise. */
+  readonly coalesces: boolean;
   /** Whether a session can open an interactive transaction. */
   readonly interactive: boolean;
   /** Whether another client can read and write while an interactive transaction is open. */
@@ -109,7 +113,20 @@ export class Place {
   }
   /** Runs a statement with another client. */
   async run(sql: string, ...params: (string | number | null)[]): Promise<void> {
-    await this.#running.second().execute({ sql, params });
+    await this.#running.second().execute({ sql: this.text(sql), params });
+  }
+  /** Whether the database has NaN and infinity. */
+  get hasNaN(): boolean {
+    return this.db.dialect.name === "postgres";
+  }
+  /** Text with a `?` for each value, with the placeholders of this database. */
+  text(sql: string): string {
+    let position = 0;
+    return sql.replaceAll("?", () => this.db.dialect.placeholder(++position));
+  }
+  /** How many requests so many statements take that read in one turn. */
+  reads(statements: number): number {
+    return this.target.expects.coalesces ? 1 : statements;
   }
   /** How many requests something takes. */
   async requests(work: () => unknown): Promise<number> {
@@ -133,25 +150,41 @@ export function share(target: Target): void {
 }
 
 /** What a test needs of a target. */
-export type Need = "interactive" | "concurrent" | "batches";
+export type Need = "interactive" | "concurrent" | "batches" | "coalesces";
 
-/** Registers a test; where the target lacks what it needs, the reason stands in its name. */
+/**
+ * Registers a test; where the target lacks what it needs, the reason stands in its name. Where it lacks conversations, the
+ * test is that what needs one is refused.
+ */
 export function test(target: Target, name: string, body: (place: Place) => Promise<void>, ...needs: Need[]): void {
   const missing = needs.filter((need) => !target.expects[need]);
-  const reason = missing.length === 0 ? "" : ` (skipped: the target is not ${missing.join(", ")})`;
+  const isRefused = missing.length > 0 && missing[0] === "interactive" && missing.length === 1;
+  const reason = isRefused
+    ? " (refused: it needs a conversation)"
+    : missing.length === 0
+    ? ""
+    : ` (skipped: the target is not ${missing.join(", ")})`;
   Deno.test({
     name: `[${target.name}] ${name}${reason}`,
-    ignore: missing.length > 0,
+    ignore: missing.length > 0 && !isRefused,
     async fn() {
       const started = running.get(target)!;
       await started.reset();
       try {
-        await body(new Place(target, started));
+        if (isRefused) await refusesConversation(() => body(new Place(target, started)));
+        else await body(new Place(target, started));
       } finally {
         await started.release?.();
       }
     },
   });
+}
+
+/** Asserts that a test ends where it needs a conversation, with an error that names the call and both ways out. */
+async function refusesConversation(body: () => Promise<void>): Promise<void> {
+  const error = await refused(body, UnsupportedError, "needs an interactive transaction", "configure one", "stage(");
+  assertEquals(error.code, "LEDGE_UNSUPPORTED");
+  assert(/^(execute|flush|start|begin|connection|query|get|refresh)\b.*\(/.test(error.message), error.message);
 }
 
 // deno-lint-ignore no-explicit-any
@@ -170,6 +203,8 @@ export async function refused<E extends Error>(
     error = thrown;
   }
   assert(error !== undefined, `Expected a ${errorClass.name}, and nothing was thrown`);
+  // What a target lacks is for the test to say, not for an expectation inside it.
+  if (error instanceof UnsupportedError && !(error instanceof errorClass)) throw error;
   assertInstanceOf(error, errorClass);
   for (const word of words) assertStringIncludes(error.message, word);
   assert(!/\[object |\.$|^[a-z ]*undefined/.test(error.message), `Not a message to show: ${error.message}`);

@@ -11,7 +11,9 @@ import { querySuite } from "./queries.ts";
 import { resultSuite } from "./results.ts";
 import { errorSuite } from "./errors.ts";
 import { identitySuite } from "./identity.ts";
+import { insertSuite } from "./inserts.ts";
 import { keySuite } from "./keys.ts";
+import { lockSuite } from "./locks.ts";
 import { nestedSuite } from "./nested.ts";
 import { orderingSuite } from "./ordering.ts";
 import { relationSuite } from "./relations.ts";
@@ -31,6 +33,8 @@ export function conformance(target: Target): void {
   staleSuite(target);
   orderingSuite(target);
   keySuite(target);
+  insertSuite(target);
+  lockSuite(target);
   relationSuite(target);
   serverValueSuite(target);
   includeSuite(target);

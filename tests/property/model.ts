@@ -37,7 +37,7 @@ export interface Held {
   /** What was read or written last of the relations. */
   loaded: Record<string, Related>;
   /** In a copy: relations that were loaded since, and are not when it is put back. */
-  unloaded?: readonly string[];
+  unloaded: readonly string[];
   /** What the user gave and a flush or an expiry took, by property: put back when the row turns out not to be. */
   given: Record<string, Cell>;
 }
@@ -137,6 +137,7 @@ export class World {
       rels,
       loaded: {},
       given: {},
+      unloaded: [],
     };
     const mirror = new Mirror(kind, ++this.#serial, data);
     this.mirrors.push(mirror);
@@ -225,6 +226,7 @@ export class World {
         delete held.loaded[name];
       }
     }
+    if (before !== undefined) before.unloaded = [];
     if (before === undefined) {
       if (data.status === "transient" || data.status === "detached" && !mirror.undoneBy.has(frame)) return;
       if (data.base !== null) {
@@ -300,7 +302,7 @@ export class World {
       const current = held.loaded[name] === undefined ? held.rels[name] : undefined;
       // What a savepoint holds of a relation that was set but not loaded is put back so.
       if (held !== data && current !== undefined) {
-        held.unloaded = [...held.unloaded ?? [], name];
+        held.unloaded = [...held.unloaded, name];
         return;
       }
       held.loaded[name] = Array.isArray(members) ? [...members] : members;

@@ -16,7 +16,7 @@ import { type Gene, operations, weights } from "./operations.ts";
 import { LeftOut } from "./left_out.ts";
 
 const SEED = Number(Deno.env.get("LEDGE_SEED") ?? 20_240_101);
-const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 1500);
+const RUNS = Number(Deno.env.get("LEDGE_RUNS") ?? 1000);
 
 const names = Object.keys(operations) as Gene["op"][];
 const gene: fc.Arbitrary<Gene> = fc.record({

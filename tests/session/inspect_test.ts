@@ -15,9 +15,9 @@ const bind = libsql({ url: ":memory:" });
 
 Deno.test("inspect() tells of an instance that no session knows", () => {
   const book = new Book({ title: "a" });
-  const { state, model, table, key, modified, changes, expired, loaded, markedDeleted } = inspect(book);
+  const { state, model, table, key, modified, history, expired, loaded, markedDeleted } = inspect(book);
   assertEquals([state, model, table, key], ["transient", "Book", "books", [book.id]]);
-  assertEquals([modified, changes, expired, loaded, markedDeleted], [false, {}, [], [], false]);
+  assertEquals([modified, history, expired, loaded, markedDeleted], [false, {}, [], [], false]);
   assertEquals([inspect(new Other({})).key, objectSession(book)], [null, null]);
 });
 
