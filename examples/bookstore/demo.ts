@@ -1,6 +1,7 @@
 /**
  * Starts the bookstore on a temporary database, drives it with real HTTP requests and prints what each of them cost:
- * `deno task demo`. Ends with exit code 0 if every answer was as expected, and leaves nothing behind.
+ * `deno task demo` on libSQL, `deno task demo --adapter neon` on a real PostgreSQL. Ends with exit code 0 if every answer
+ * was as expected, and leaves nothing behind.
  *
  * @module
  */
@@ -27,7 +28,30 @@ const ADAPTERS: Readonly<Record<string, () => Promise<Stage>>> = {
       },
     };
   },
+  neon: neonStage,
 };
+
+/** Neon's service cannot be had here: a thin front of it over a real PostgreSQL, started for the demo. */
+async function neonStage(): Promise<Stage> {
+  const [{ neonConfig }, { neon }, { startNeon, useFronts }, { startPostgres }] = await Promise.all([
+    import("@neondatabase/serverless"),
+    import("@ledge/session/neon"),
+    import("../../tests/servers/neon.ts"),
+    import("../../tests/servers/postgres.ts"),
+  ]);
+  useFronts(neonConfig);
+  const postgres = await startPostgres();
+  const front = await startNeon({ database: await postgres.createDatabase() });
+  const db = neon(front.url);
+  return {
+    db,
+    async close() {
+      await db.close();
+      await front[Symbol.asyncDispose]();
+      await postgres[Symbol.asyncDispose]();
+    },
+  };
+}
 
 /** A step of the demo: what is asked, and what must be answered. */
 interface Step {

@@ -241,13 +241,17 @@ const root = new URL("../../", import.meta.url);
 /** Runs a program of the bookstore with a temporary folder of its own, and tells what it left there. */
 async function run(program: string, args: string[]) {
   const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o777); // PostgreSQL does not run as root: it is started as another user
   try {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", `examples/bookstore/${program}`, ...args],
       cwd: root,
       env: { TMPDIR: folder, NO_COLOR: "1" },
     }).output();
-    const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    const entries = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+    // A PostgreSQL that the program started ends right after it.
+    for (let i = 0; i < 100 && entries().length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+    const left = entries();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     return { code, out: decode(stdout), err: decode(stderr), left };
   } finally {
@@ -271,6 +275,28 @@ Deno.test("demo.ts prints what each request took and leaves nothing behind", asy
     "GET 404 0 0",
     "DELETE 204 2 3",
     "GET 404 1 3",
+  ]);
+  assertEquals(err, "");
+  assertEquals(code, 0);
+  assertEquals(left, []);
+});
+
+Deno.test("demo.ts prints the same on Neon, over a real PostgreSQL", async () => {
+  const { code, out, err, left } = await run("demo.ts", ["--adapter", "neon"]);
+  const table = [...out.matchAll(/^(\S.*?) {2,}(GET|POST|PATCH|DELETE) +(\d{3}) +(\d+) +(\d+)/gm)];
+  assertEquals(table.map(([, , method, status, requests]) => [method, status, requests].join(" ")), [
+    "POST 201 1",
+    "POST 201 2",
+    "GET 200 1",
+    "PATCH 200 2",
+    "PATCH 409 1",
+    "PATCH 200 2",
+    "PATCH 400 0",
+    "POST 400 0",
+    "POST 409 1",
+    "GET 404 0",
+    "DELETE 204 2",
+    "GET 404 1",
   ]);
   assertEquals(err, "");
   assertEquals(code, 0);
