@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { deferred } from "../shared/deferred.ts";
 import type { Field, RawResult } from "./client.ts";
 import type { TextStatement } from "./values.ts";
 
@@ -31,7 +32,7 @@ export class Pipeline {
   /** Used by the driver where the client has a `query_timeout`: it is called, or replaced and called. */
   callback: (error?: unknown) => void = () => {};
   readonly #statements: readonly TextStatement[];
-  readonly #settle = Promise.withResolvers<RawResult[]>();
+  readonly #settle = deferred<RawResult[]>();
   readonly #results: RawResult[] = [];
   #fields: readonly Field[] = [];
   #rows: (string | null)[][] = [];

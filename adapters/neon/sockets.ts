@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { deferred } from "../shared/deferred.ts";
 import { LockTimeoutError } from "../../src/errors.ts";
 import type { NeonClient, NeonPool, NeonPoolClient, RawResult } from "./client.ts";
 import { asError } from "./errors.ts";
@@ -100,7 +101,7 @@ export function fromClient(client: NeonClient, where: string): Sockets {
       let isUnwanted = false;
       giveUp(() => isUnwanted = true);
       const before = turn;
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const { promise, resolve } = deferred<void>();
       const check = () => {
         if (!inTransaction) return;
         const advice = "use a Pool, or end the transaction first";

@@ -10,6 +10,7 @@ import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
 import type { RowLock } from "../sql/dialect.ts";
 import type { ColumnInfo } from "../sql/table.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
+import { groupBy } from "../state/group_by.ts";
 import { Hydrator } from "../state/hydrate.ts";
 import { type InstanceState, isChanged, isExpired } from "../state/instance_state.ts";
 import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
@@ -128,7 +129,7 @@ export class Loader {
 
   /** Loads relations of instances that are there already. Loaded relations stay as they are, unless populated again. */
   async load(states: readonly InstanceState[], include: IncludeTree, options: LoadOptions = {}): Promise<void> {
-    const byMapper = Map.groupBy(states, (state) => state.mapper);
+    const byMapper = groupBy(states, (state) => state.mapper);
     await Promise.all(
       [...byMapper].map(([mapper, some]) =>
         this.#loadInto(

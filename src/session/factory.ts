@@ -66,11 +66,15 @@ export function sessionFactory(options: SessionOptions): SessionFactory {
     fn: (session: Session) => Promise<R> | R,
     { retries: _, signal, ...begin }: RunOptions = {},
   ): Promise<R> {
-    await using session = make();
-    await session.begin(begin);
-    const value = await fn(session);
-    await session.commit({ signal });
-    return value;
+    const session = make();
+    try {
+      await session.begin(begin);
+      const value = await fn(session);
+      await session.commit({ signal });
+      return value;
+    } finally {
+      await session[Symbol.asyncDispose]();
+    }
   }
 
   async function run<R>(fn: (session: Session) => Promise<R> | R, given: RunOptions = {}): Promise<R> {

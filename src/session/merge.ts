@@ -8,6 +8,7 @@ import type { MappedRelation } from "../model/mapper.ts";
 import { isDefaulted } from "../model/model.ts";
 import type { Loader } from "../query/loader.ts";
 import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
+import { groupBy } from "../state/group_by.ts";
 import {
   changedColumns,
   type InstanceState,
@@ -42,7 +43,7 @@ export async function mergeInstance(
     await reading.get(given.mapper, [valuesIn(given.instance, given.mapper.key)], tree, {});
   }
   const missing = load ? graph.filter((state) => isMissing(tracker, state)) : [];
-  const byMapper = Map.groupBy(missing, (state) => state.mapper);
+  const byMapper = groupBy(missing, (state) => state.mapper);
   await Promise.all(
     [...byMapper].map(([mapper, states]) =>
       reading.loader.get(mapper, states.map((state) => valuesIn(state.instance, mapper.key)))

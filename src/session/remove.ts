@@ -7,6 +7,7 @@
 import { ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Loader } from "../query/loader.ts";
+import { groupBy } from "../state/group_by.ts";
 import { type InstanceState, isChanged, isRelationTouched, knownState } from "../state/instance_state.ts";
 import { keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
@@ -78,7 +79,7 @@ export async function cascadeDeletion(
 ): Promise<void> {
   let level = deleted;
   while (level.length > 0) {
-    const byMapper = Map.groupBy(level, (state) => state.mapper);
+    const byMapper = groupBy(level, (state) => state.mapper);
     await Promise.all([...byMapper].map(([mapper, states]) => loadChildren(loader, mapper, states)));
     const next: InstanceState[] = [];
     for (const state of level) {

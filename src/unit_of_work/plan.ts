@@ -9,6 +9,7 @@ import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { Cell, CheckedRow, RequireStep, Step, UpdateRow } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
+import { groupBy } from "../state/group_by.ts";
 import type { InstanceState } from "../state/instance_state.ts";
 import type { Changes, WrittenRelation } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
@@ -68,7 +69,7 @@ export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, com
 }
 
 function verifySteps(rows: readonly VerifiedRow[], compareAll: boolean): PlannedStep[] {
-  const byMapper = Map.groupBy(rows, ({ state }) => state.mapper);
+  const byMapper = groupBy(rows, ({ state }) => state.mapper);
   return [...byMapper].map(([mapper, verified]) => {
     const compare = compareAll && mapper.version === null ? comparedColumns(mapper) : [];
     return {
