@@ -108,7 +108,9 @@ export type {
   Connection,
   Database,
   IsolationLevel,
+  PreparableConnection,
   TransactionOptions,
+  TwoPhase,
 } from "./src/database.ts";
 export {
   AuthenticationError,

@@ -60,6 +60,8 @@ export interface Database {
   batch?(statements: readonly Statement[], options?: CallOptions & TransactionOptions): Promise<ResultSet[]>;
   /** Opens an interactive transaction. How many requests that takes is the adapter's to document. */
   connect(options?: CallOptions & TransactionOptions): Promise<Connection>;
+  /** Two-phase commit. Absent where the server has none, or nothing that the driver could drive it by. */
+  readonly twoPhase?: TwoPhase;
   /** Gives back what the database holds open. Closes the driver's client only if the adapter made it. */
   close(): Promise<void>;
 }
@@ -82,4 +84,25 @@ export interface Connection {
   rollback(options?: CallOptions): Promise<void>;
   /** The driver's own handle of the transaction. */
   readonly native: unknown;
+}
+
+/**
+ * Two-phase commit: a transaction that is prepared survives its connection, and a crash of the server, until it is
+ * committed or rolled back by its name. Names are 1 to 64 characters out of `A-Za-z0-9_:.-`.
+ */
+export interface TwoPhase {
+  /** Opens a transaction that can be prepared under a name. */
+  connect(id: string, options?: CallOptions & TransactionOptions): Promise<PreparableConnection>;
+  /** Commits a prepared transaction. Throws a DatabaseError with `notApplied: true` where there is none of this name. */
+  commit(id: string, options?: CallOptions): Promise<void>;
+  /** Rolls a prepared transaction back; does nothing where there is none of this name. */
+  rollback(id: string, options?: CallOptions): Promise<void>;
+  /** The names of the prepared transactions that this user can end. */
+  list(options?: CallOptions): Promise<readonly string[]>;
+}
+
+/** A transaction that can be prepared: after that it is ended by its name, and this connection is over. */
+export interface PreparableConnection extends Connection {
+  /** Prepares: checks everything that a commit would check, and makes the transaction outlive this connection. */
+  prepare(options?: CallOptions): Promise<void>;
 }

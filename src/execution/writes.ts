@@ -5,22 +5,22 @@
  * @module
  */
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
-import { DatabaseError, RequirementError, StaleDataError } from "../errors.ts";
+import { DatabaseError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import type { CompiledStatement } from "../sql/step.ts";
 import { preview } from "../sql/tag.ts";
 import { label } from "../state/tracker.ts";
 import type { Plan, PlannedStep } from "../unit_of_work/plan.ts";
-import { type MadeValues, readRows } from "../unit_of_work/results.ts";
+import { type MadeValues, readRows, writtenKey } from "../unit_of_work/results.ts";
 
 /** What carrying out a plan gave. */
 export interface Outcome {
   readonly made: MadeValues;
   /** The results of the staged statements, in order. */
-  readonly staged: readonly ResultSet[];
+  readonly staged: ResultSet[];
   /** Rows of unchecked deletes that were gone already. */
-  readonly alreadyGone: number;
+  alreadyGone: number;
 }
 
 /** A plan with its statements; none where each step can only be compiled when the keys before it are known. */
@@ -34,9 +34,14 @@ export function compilePlan(plan: Plan, dialect: Dialect): CompiledPlan {
   return { plan, compiled: plan.needsConversation ? [] : dialect.compile(plan.steps.map(({ step }) => step)) };
 }
 
+/** Whether a single statement carries the plan out: it is atomic by itself and needs no transaction. */
+export function isSingle({ plan, compiled }: CompiledPlan): boolean {
+  return !plan.needsConversation && compiled.length === 1 && !compiled[0]!.failsOnRows;
+}
+
 /**
- * Carries out a plan in one atomic batch: one request. A plan of a single statement needs no transaction around it and
- * goes alone.
+ * Carries out a plan in one request: in one atomic batch, or as a single statement, which goes alone where no settings
+ * and no isolation level have to travel with it.
  */
 export async function runBatch(
   database: Database,
@@ -44,15 +49,16 @@ export async function runBatch(
   settings: Statement | null,
   options: CallOptions & TransactionOptions,
 ): Promise<Outcome> {
-  const statements = compiled.map(({ statement }) => statement);
   const { signal, timeout } = options;
-  const single = statements.length === 1 && settings === null && options.isolation === undefined &&
-    compiled[0]!.expectRows === undefined;
+  const run = { target: database, dialect: database.dialect, steps: plan.steps, options: { signal, timeout } };
+  if (isSingle({ plan, compiled }) && settings === null && options.isolation === undefined) {
+    return readAll(plan.steps, compiled, [await runChecked(run, compiled[0]!)]);
+  }
+  const statements = compiled.map(({ statement }) => statement);
+  if (statements.length === 0) return readAll(plan.steps, [], []);
   try {
     const all = settings === null ? statements : [settings, ...statements];
-    const results = single
-      ? [await database.execute(statements[0]!, { signal, timeout })]
-      : (await database.batch!(all, options)).slice(all.length - statements.length);
+    const results = (await database.batch!(all, options)).slice(all.length - statements.length);
     return readAll(plan.steps, compiled, results);
   } catch (error) {
     throw explain(error, plan.steps, database.dialect);
@@ -70,29 +76,31 @@ export async function runOnConnection(
   options: CallOptions,
   commit: boolean,
 ): Promise<Outcome> {
-  if (plan.needsConversation) return await runStepwise(connection, dialect, plan, options, commit);
-  const statements = compiled.map(({ statement }) => statement);
-  const checked = compiled.some(({ expectRows }) => expectRows !== undefined);
-  try {
-    if (!checked) {
+  const run: Run = { target: connection, dialect, steps: plan.steps, options };
+  const outcome: Outcome = { made: new Map(), staged: [], alreadyGone: 0 };
+  if (plan.needsConversation) {
+    for (const planned of plan.steps) add(outcome, await runStep({ ...run, steps: [planned] }));
+  } else if (compiled.some((one) => one.failsOnRows || one.check !== undefined || one.expectRows !== undefined)) {
+    for (const one of compiled) add(outcome, readAll(plan.steps, [one], [await runChecked(run, one)]));
+  } else {
+    const statements = compiled.map(({ statement }) => statement);
+    try {
       const results = commit
         ? await connection.commit(statements, options)
         : await sendAll(connection, statements, options);
       return readAll(plan.steps, compiled, results);
+    } catch (error) {
+      throw explain(error, plan.steps, dialect);
     }
-    const results: ResultSet[] = [];
-    for (const { statement, expectRows, step, from } of compiled) {
-      const result = await connection.execute(statement, options);
-      if (expectRows !== undefined && result.rowsAffected !== expectRows) {
-        throw stale(plan.steps, step, from, expectRows - result.rowsAffected);
-      }
-      results.push(result);
-    }
-    if (commit) await connection.commit([], options);
-    return readAll(plan.steps, compiled, results);
-  } catch (error) {
-    throw explain(error, plan.steps, dialect);
   }
+  if (commit) await connection.commit([], options);
+  return outcome;
+}
+
+function add(sum: Outcome, { made, staged, alreadyGone }: Outcome): void {
+  for (const [row, values] of made) sum.made.set(row, values);
+  sum.staged.push(...staged);
+  sum.alreadyGone += alreadyGone;
 }
 
 async function sendAll(
@@ -106,24 +114,75 @@ async function sendAll(
     : await connection.batch(statements, options);
 }
 
-async function runStepwise(
-  connection: Connection,
-  dialect: Dialect,
-  plan: Plan,
-  options: CallOptions,
-  commit: boolean,
-): Promise<Outcome> {
-  const outcomes: Outcome[] = [];
-  for (const planned of plan.steps) {
-    const step = compilePlan({ ...plan, steps: [planned], needsConversation: false }, dialect);
-    outcomes.push(await runOnConnection(connection, dialect, step, options, false));
+/** Where statements run one by one, and the steps that they belong to. */
+interface Run {
+  readonly target: Pick<Database, "execute">;
+  readonly dialect: Dialect;
+  readonly steps: readonly PlannedStep[];
+  readonly options: CallOptions;
+}
+
+/** Carries out the only step of a run: makes its keys where they cannot be returned, and reads back what was made. */
+async function runStep(run: Run): Promise<Outcome> {
+  const { target, dialect, options } = run;
+  const planned = await withKeys(run);
+  const outcome: Outcome = { made: new Map(), staged: [], alreadyGone: 0 };
+  for (const one of dialect.compile([planned.step])) {
+    add(outcome, readAll([planned], [one], [await runChecked({ ...run, steps: [planned] }, one)]));
   }
-  if (commit) await connection.commit([], options);
-  return {
-    made: new Map(outcomes.flatMap(({ made }) => [...made])),
-    staged: outcomes.flatMap(({ staged }) => staged),
-    alreadyGone: outcomes.reduce((sum, { alreadyGone }) => sum + alreadyGone, 0),
-  };
+  const { step, rows } = planned;
+  if (dialect.readBack !== undefined && "returning" in step && step.returning.length > 0) {
+    for (const one of dialect.readBack(step, rows.map(writtenKey))) {
+      readRows(planned, one, await target.execute(one.statement, options), outcome.made);
+    }
+  }
+  return outcome;
+}
+
+/** The step of a run, with the keys that an expression of the database makes for its rows. */
+async function withKeys({ target, dialect, steps, options }: Run): Promise<PlannedStep> {
+  const planned = steps[0]!;
+  const { step, rows } = planned;
+  const statement = step.kind === "insert" ? dialect.drawKeys?.(step) ?? null : null;
+  if (step.kind !== "insert" || statement === null) return planned;
+  const drawn = (await target.execute(statement, options)).rows;
+  rows.forEach((row, i) => row.made!.value = drawn[i]![0]!);
+  const columns = [step.table.key[0]!, ...step.columns];
+  return { ...planned, step: { ...step, columns, rows: step.rows.map((cells, i) => [drawn[i]![0]!, ...cells]) } };
+}
+
+/** Runs one statement and checks what only the client can check. */
+async function runChecked(run: Run, one: CompiledStatement): Promise<ResultSet> {
+  const { target, steps, options } = run;
+  let result: ResultSet;
+  try {
+    result = await target.execute(one.statement, options);
+  } catch (error) {
+    throw await named(run, one, error);
+  }
+  const first = result.rows[0];
+  if (one.failsOnRows && first !== undefined) throw failed(steps, one.step, Number(first[0]), result.rows.length);
+  if (one.expectRows !== undefined && result.rowsAffected !== one.expectRows) {
+    throw failed(steps, one.step, one.from, one.expectRows - result.rowsAffected);
+  }
+  return result;
+}
+
+/** The error that a failed guard stands for; a guard that cannot count its rows has them read: one request more. */
+async function named(
+  { target, dialect, steps, options }: Run,
+  one: CompiledStatement,
+  error: unknown,
+): Promise<unknown> {
+  const explained = explain(error, steps, dialect);
+  const isGuard = error instanceof DatabaseError && dialect.guardFailure(error.message) !== null;
+  if (one.check === undefined || !isGuard) return explained;
+  try {
+    const { rows } = await target.execute(one.check, options);
+    return rows.length === 0 ? explained : failed(steps, one.step, Number(rows[0]![0]), rows.length, error);
+  } catch {
+    return explained; // what failed first is what is told
+  }
 }
 
 function readAll(
@@ -150,26 +209,22 @@ function readAll(
 function explain(error: unknown, steps: readonly PlannedStep[], dialect: Dialect): unknown {
   if (!(error instanceof DatabaseError)) return error;
   const failure = dialect.guardFailure(error.message);
-  if (failure === null) return error;
-  const planned = steps[failure.step];
-  if (planned === undefined) return error;
-  if (failure.kind === "stale") return stale(steps, failure.step, failure.row, failure.count, error);
-  if (planned.step.kind !== "require") return error;
-  const { condition, message } = planned.step;
-  return new RequirementError(
-    message ?? `Nothing was written, since this did not hold at commit: ${preview(condition)}`,
-    { cause: error },
-  );
+  if (failure === null || failure.kind === "unnamed" || steps[failure.step] === undefined) return error;
+  return failure.kind === "stale"
+    ? failed(steps, failure.step, failure.row, failure.count, error)
+    : failed(steps, failure.step, 0, 1, error);
 }
 
-function stale(
-  steps: readonly PlannedStep[],
-  step: number,
-  row: number,
-  count: number,
-  cause?: unknown,
-): StaleDataError {
+/** The error of a guard that did not hold: of the row with this ordinal in its step, or of a condition. */
+function failed(steps: readonly PlannedStep[], step: number, row: number, count: number, cause?: unknown): LedgeError {
   const planned = steps[step]!;
+  if (planned.step.kind === "require") {
+    const { condition, message } = planned.step;
+    return new RequirementError(
+      message ?? `Nothing was written, since this did not hold at commit: ${preview(condition)}`,
+      { cause },
+    );
+  }
   const state = planned.states[row] ?? null;
   const what = state === null ? "A row" : label(state);
   const others = count > 1 ? ` (and ${count - 1} more)` : "";

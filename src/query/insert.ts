@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { UnsupportedError, ValidationError } from "../errors.ts";
+import { ValidationError } from "../errors.ts";
 import type { Declared } from "../model/declared.ts";
 import { type MappedColumn, type Mapper, mapperOf } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, ColumnsOf, Entity, Insert } from "../model/types.ts";
+import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
@@ -26,7 +27,8 @@ export interface OnConflict<T> {
   readonly update?: readonly (keyof ColumnsOf<T> & string)[] | Assign<T>;
 }
 
-interface InsertNode {
+/** What an insert is made of. */
+export interface InsertNode {
   readonly mapper: Mapper;
   readonly rows: readonly object[];
   readonly conflict: OnConflict<unknown> | null;
@@ -80,35 +82,53 @@ export function insert<M extends AnyModel>(model: M & Declared<M>): InsertStatem
   return new InsertStatement({ mapper: mapperOf(model), rows: [], conflict: null });
 }
 
-/** The statement of an insert: it returns every column of each row that it wrote. */
-export function toInsert({ mapper, rows, conflict }: InsertNode, dialect: Dialect): Statement {
+/** The rows of an insert, encoded: the columns that some row gives, and a value for each. */
+export interface InsertRows {
+  readonly columns: readonly MappedColumn[];
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
+/** Encodes the rows of an insert, defaults included. */
+export function insertRows({ mapper, rows }: InsertNode, dialect: Dialect): InsertRows {
   if (rows.length === 0) throw new ValidationError(`insert(${mapper.model}) has no rows; give it some with values()`);
-  if (dialect.onConflict === undefined) {
-    throw new UnsupportedError(`${dialect.name} cannot return what an insert wrote; add() instances and commit`);
-  }
-  const params: SqlValue[] = [];
   const given = rows.map((row) => cellsOf(mapper, row, dialect));
   const columns = mapper.columns.filter((column) => given.some((cells) => cells.has(column)));
-  const values = given.map((cells) => {
-    const row = columns.map((column) => {
-      params.push(cells.has(column) ? cells.get(column)! : absent(column));
+  const values = given.map((cells) => columns.map((column) => cells.has(column) ? cells.get(column)! : absent(column)));
+  return { columns, rows: values };
+}
+
+/** The statement of an insert, without what returns its rows. */
+export function toInsert(node: InsertNode, given: InsertRows, dialect: Dialect): Statement {
+  const { mapper, conflict } = node;
+  const params: SqlValue[] = [];
+  const values = given.rows.map((row) => {
+    const placeholders = row.map((value) => {
+      params.push(value);
       return dialect.placeholder(params.length);
     });
-    return `(${row.join(", ")})`;
+    return `(${placeholders.join(", ")})`;
   });
-  const names = (some: readonly MappedColumn[]): string => some.map((column) => dialect.quote(column.name)).join(", ");
-  const into = columns.length === 0 ? "DEFAULT VALUES" : `(${names(columns)}) VALUES ${values.join(", ")}`;
-  if (columns.length === 0 && rows.length > 1) {
+  const into = given.columns.length === 0
+    ? "DEFAULT VALUES"
+    : `(${columnNames(given.columns, dialect)}) VALUES ${values.join(", ")}`;
+  if (given.columns.length === 0 && values.length > 1) {
     throw new ValidationError(`insert(${mapper.model}) takes one row at a time when no row gives any value`);
   }
   const clause = conflict === null ? "" : conflictClause(mapper, conflict, dialect, params);
-  const sql = `INSERT INTO ${tableName(dialect, mapper)} ${into}${clause} RETURNING ${names(mapper.columns)}`;
   if (params.length > dialect.maxParameters) {
     throw new ValidationError(
       `insert(${mapper.model}) has ${params.length} values, and a statement takes ${dialect.maxParameters}; insert fewer rows at once`,
     );
   }
-  return { sql, params };
+  return { sql: `INSERT INTO ${tableName(dialect, mapper)} ${into}${clause}`, params };
+}
+
+/** The columns of the key that may be taken. Throws a ValidationError where there are none. */
+export function conflictTarget(mapper: Mapper, { target }: OnConflict<unknown>): readonly MappedColumn[] {
+  if (!Array.isArray(target) || target.length === 0) {
+    throw new ValidationError(`onConflict() of ${mapper.model} needs the properties of a unique key as its target`);
+  }
+  return (target as readonly string[]).map((property) => mapper.column(property, "find a conflict by"));
 }
 
 /** The encoded values of a row, defaults included. */
@@ -149,16 +169,13 @@ function absent(column: MappedColumn): null {
 }
 
 function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: Dialect, params: SqlValue[]): string {
-  const { target, update } = conflict as { target: readonly string[]; update?: readonly string[] | object };
-  if (!Array.isArray(target) || target.length === 0) {
-    throw new ValidationError(`onConflict() of ${mapper.model} needs the properties of a unique key as its target`);
-  }
-  const columns = target.map((property) => dialect.quote(mapper.column(property, "find a conflict by").name));
-  if (update === undefined) return dialect.onConflict!(columns, null);
+  const { update } = conflict as { update?: readonly string[] | object };
+  const columns = conflictTarget(mapper, conflict).map((column) => dialect.quote(column.name));
+  if (update === undefined) return dialect.onConflict(columns, null);
   const sets = Array.isArray(update)
     ? (update as readonly string[]).map((property) => {
       const name = dialect.quote(settable(mapper, property).name);
-      return `${name} = excluded.${name}`;
+      return `${name} = ${dialect.excluded(name)}`;
     })
     : Object.entries(update).map(([property, value]) => {
       const column = settable(mapper, property);
@@ -174,7 +191,7 @@ function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: 
     const version = dialect.quote(mapper.version.name);
     sets.push(`${version} = ${tableName(dialect, mapper)}.${version} + 1`);
   }
-  return dialect.onConflict!(columns, sets);
+  return dialect.onConflict(columns, sets);
 }
 
 function settable(mapper: Mapper, property: string): MappedColumn {

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { CallOptions } from "../database.ts";
+import type { CallOptions, Connection } from "../database.ts";
 import { ObjectDeletedError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Loader, LoadOptions } from "../query/loader.ts";
-import { type InsertStatement, toInsert } from "../query/insert.ts";
+import type { InsertStatement } from "../query/insert.ts";
 import type { Entity } from "../model/types.ts";
 import { Result } from "../query/result.ts";
 import type { QueryRunner } from "../query/select.ts";
@@ -19,6 +19,7 @@ import type { Sql } from "../sql/tag.ts";
 import { expireColumns, type InstanceState, isExpired } from "../state/instance_state.ts";
 import { keyToken } from "../state/key.ts";
 import { label } from "../state/tracker.ts";
+import { insertAndRead, insertReturning } from "./inserting.ts";
 import { refuseUnknown } from "./options.ts";
 import { userStatement } from "./statement.ts";
 import type { Transactions } from "./transaction.ts";
@@ -182,8 +183,9 @@ export class Reading implements QueryRunner {
     options: CallOptions,
   ): Promise<Result<unknown>> {
     const { mapper } = given.node;
-    const statement = toInsert(given.node, this.#transactions.database.dialect);
-    const result = await this.#transactions.write(statement, options, autoflush);
+    const { dialect } = this.#transactions.database;
+    const insert = dialect.returning ? insertReturning(given.node, dialect) : insertAndRead(given.node, dialect);
+    const result = await this.#transactions.write((connection) => insert(connection, options), options, autoflush);
     const instances = this.loader.instances(mapper, result);
     return new Result<unknown>({ ...result, rowsAffected: result.rows.length }, instances);
   }
@@ -196,7 +198,10 @@ export class Reading implements QueryRunner {
     options: CallOptions,
   ): Promise<Result> {
     const { statement, reads } = userStatement(given, params, this.#transactions.database.dialect);
-    if (!reads) return new Result(await this.#transactions.write(statement, options, autoflush));
+    if (!reads) {
+      const run = (connection: Connection): Promise<ResultSet> => connection.execute(statement, options);
+      return new Result(await this.#transactions.write(run, options, autoflush));
+    }
     return await this.prepared(
       "execute",
       "all",

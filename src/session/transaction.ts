@@ -16,8 +16,15 @@ import {
 } from "../errors.ts";
 import { checkCallOptions } from "../execution/call_options.ts";
 import { ReadQueue } from "../execution/reads.ts";
-import { type CompiledPlan, compilePlan, type Outcome, runBatch, runOnConnection } from "../execution/writes.ts";
-import type { ResultSet, Statement } from "../sql/statement.ts";
+import {
+  type CompiledPlan,
+  compilePlan,
+  isSingle,
+  type Outcome,
+  runBatch,
+  runOnConnection,
+} from "../execution/writes.ts";
+import type { Statement } from "../sql/statement.ts";
 import { type InstanceState, knownState } from "../state/instance_state.ts";
 import { Tracker } from "../state/tracker.ts";
 import { type Changes, changesOf, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
@@ -327,15 +334,15 @@ export class Transactions implements ScopeOwner {
     }
   }
 
-  /** Runs a statement of the user's that writes. */
-  async write(statement: Statement, options: CallOptions, autoflush: boolean): Promise<ResultSet> {
+  /** Runs what writes besides the unit of work, on a connection, after a flush of what is pending. */
+  async write<T>(run: (connection: Connection) => Promise<T>, options: CallOptions, autoflush: boolean): Promise<T> {
     checkCallOptions(options);
     if (this.#begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
     await this.connect("execute() of a statement that writes", options);
     await this.beforeQuery("execute", "all", autoflush);
     this.#wrote = true;
     try {
-      return await this.reads.exclusive(() => this.#connection!.execute(statement, options));
+      return await this.reads.exclusive(() => run(this.#connection!));
     } catch (error) {
       if (isLoss(error)) this.#fail(error);
       throw error;
@@ -367,11 +374,12 @@ export class Transactions implements ScopeOwner {
     if (outcome !== null) await this.#warn(outcome);
   }
 
-  #commitConnects({ plan, compiled }: CompiledPlan): boolean {
+  #commitConnects(compiled: CompiledPlan): boolean {
     if (this.#mode === "interactive") return true;
-    // One statement is atomic by itself.
-    return plan.needsConversation ||
-      this.database.batch === undefined && (compiled.length > 1 || this.settings !== null);
+    if (compiled.plan.needsConversation) return true;
+    const isAtomic = isSingle(compiled) || compiled.compiled.length === 0;
+    return this.database.batch === undefined &&
+      (!isAtomic || this.settings !== null || this.#begin.isolation !== undefined);
   }
 
   async #sendCommit(compiled: CompiledPlan, options: CommitOptions): Promise<Outcome> {
@@ -389,7 +397,7 @@ export class Transactions implements ScopeOwner {
     try {
       return await run();
     } catch (error) {
-      if (doing === "commit") this.#lost = true; // a connection that failed to commit has ended
+      if (doing === "commit") this.#lost = true; // its transaction is over, here or on the server
       if (doing === "commit" && isAmbiguous(error)) {
         this.lifecycle.become("unknown");
         const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
@@ -401,6 +409,8 @@ export class Transactions implements ScopeOwner {
         );
       }
       this.#fail(error);
+      // Nothing can be done with it but to roll back: its locks are given back at once.
+      if (doing === "commit") await this.#connection?.rollback().catch(() => {});
       throw error;
     }
   }

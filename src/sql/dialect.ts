@@ -5,7 +5,7 @@
  * @module
  */
 import type { SqlValue, Statement } from "./statement.ts";
-import type { CompiledStatement, Step } from "./step.ts";
+import type { CompiledStatement, InsertStep, Step, UpdateStep } from "./step.ts";
 import type { ColumnInfo, ColumnType, TableInfo } from "./table.ts";
 
 /** How the values of a column type travel. Made once a type, used for every value: no closure is made a call. */
@@ -22,7 +22,9 @@ export interface Codec {
 /** What a failed guard says: which row of which step, and how many. */
 export type GuardFailure =
   | { readonly kind: "stale"; readonly step: number; readonly row: number; readonly count: number }
-  | { readonly kind: "require"; readonly step: number };
+  | { readonly kind: "require"; readonly step: number }
+  /** Some guard of the statement that failed; its `check` tells which rows. */
+  | { readonly kind: "unnamed" };
 
 /** How the rows of a SELECT are locked until the transaction ends. */
 export interface RowLock {
@@ -57,11 +59,15 @@ export interface Dialect {
   readonly readsMayWrite: boolean;
   /** The most values that one statement takes. */
   readonly maxParameters: number;
+  /** Whether INSERT, UPDATE and DELETE can return the rows that they wrote; what is made by the server is read back otherwise. */
+  readonly returning: boolean;
   /**
    * What follows the values of an INSERT whose key may be taken: of quoted columns and written assignments, null to leave
-   * the row as it is. Absent where an INSERT cannot return what it wrote.
+   * the row as it is. A conflict with another unique key than the target's fails.
    */
-  onConflict?(target: readonly string[], sets: readonly string[] | null): string;
+  onConflict(target: readonly string[], sets: readonly string[] | null): string;
+  /** In such an assignment: the value of the row that was to be inserted, of a quoted column. */
+  excluded(column: string): string;
   /** Whether a statement that fails takes its whole transaction with it, back to a savepoint at the least. */
   readonly failureAborts: boolean;
   /** Whether values of this type compare and sort in the database as they do in JavaScript. */
@@ -86,6 +92,20 @@ export interface Dialect {
    * @internal
    */
   guardFailure(message: string): GuardFailure | null;
+  /**
+   * Reads what the database made for written rows of a step (`step.returning`), given the rows' keys; in the transaction
+   * that wrote them. Absent where `returning` is true.
+   *
+   * @internal
+   */
+  readBack?(step: InsertStep | UpdateStep, keys: readonly (readonly SqlValue[])[]): CompiledStatement[];
+  /**
+   * A statement that makes the keys of rows to insert, one row a key, where an expression makes them and the insert
+   * could not return them; null where it can tell them. Absent where `returning` is true.
+   *
+   * @internal
+   */
+  drawKeys?(step: InsertStep): Statement | null;
   /** Whether keys of this table that the database makes can be used by later statements of the same batch. */
   carriesKeys(table: TableInfo): boolean;
   /** CREATE TABLE statements for a table, foreign keys included unless `addForeignKeys` has them. */

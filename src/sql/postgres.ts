@@ -31,8 +31,10 @@ export const postgres: Dialect = {
   },
   readsMayWrite: true,
   failureAborts: true,
+  returning: true,
   maxParameters: 65_535,
   onConflict,
+  excluded: (column) => `excluded.${column}`,
   // Text sorts by the collation of its column.
   isOrdered: (type) => type.name !== "json" && type.name !== "array",
   inList,

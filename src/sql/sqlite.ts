@@ -33,8 +33,10 @@ export const sqlite: Dialect = {
   },
   readsMayWrite: false,
   failureAborts: false,
+  returning: true,
   maxParameters: MAX_PARAMETERS,
   onConflict,
+  excluded: (column) => `excluded.${column}`,
   // Decimals are text. Other text sorts by code point, JavaScript's by UTF-16 unit: they differ beyond U+FFFF only.
   isOrdered: (type) => type.name !== "decimal" && type.name !== "json" && type.name !== "array",
   inList,

@@ -116,7 +116,9 @@ export type RowMatch =
   /** The server-made key first, then `returning`; the keys in ascending order are the rows of the part in order. */
   | "ascending"
   /** The row's position in the step first, then the key, then `returning`. */
-  | "position";
+  | "position"
+  /** No rows: the keys go up from the result's `lastInsertId` in steps of `increment`, in the order of the rows. */
+  | "consecutive";
 
 /** A statement of a compiled step. */
 export interface CompiledStatement {
@@ -130,6 +132,18 @@ export interface CompiledStatement {
   readonly guard: boolean;
   /** How to read returned rows; null when there is nothing to read. */
   readonly match: RowMatch | null;
-  /** How many rows it must change, where the client has to check it (a dialect whose guards live in statements has none). */
+  /** With match "consecutive": what lies between two keys. */
+  readonly increment?: number;
+  /**
+   * How many rows it must change, where the client has to check it. It is one statement a row then: one that changed
+   * fewer has changed nothing.
+   */
   readonly expectRows?: number;
+  /**
+   * A guard that cannot fail by itself: each row that it returns is a failure, with the ordinal of the stale row in its
+   * step as the first value (any value for a condition that does not hold).
+   */
+  readonly failsOnRows?: boolean;
+  /** What names the stale rows, like a statement that `failsOnRows`, once a guard has failed that cannot count them. */
+  readonly check?: Statement;
 }

@@ -7,7 +7,7 @@
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
-import type { Cell, CheckedRow, RequireStep, Step, UpdateRow } from "../sql/step.ts";
+import type { Cell, CheckedRow, InsertStep, RequireStep, Step, UpdateRow, UpdateStep } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { groupBy } from "../state/group_by.ts";
 import type { InstanceState } from "../state/instance_state.ts";
@@ -45,7 +45,7 @@ export interface Plan {
   readonly corrected: ReadonlyMap<InstanceState, readonly Setting[]>;
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
-  /** Whether a later statement needs a key that the dialect cannot carry inside the batch. */
+  /** Whether a step can only be compiled when those before it have run. */
   readonly needsConversation: boolean;
 }
 
@@ -150,12 +150,17 @@ function union(rows: readonly RowChange[]): readonly MappedColumn[] {
   return all;
 }
 
-/** Whether some row refers to a key that this dialect cannot use in the same batch. */
+/** Whether a step can only be written when those before it have run: for a key, or for what must be read back. */
 function needsConversation(dialect: Dialect, steps: readonly PlannedStep[]): boolean {
+  if (!dialect.returning && steps.some(({ step }) => "returning" in step && needsReading(dialect, step))) return true;
   const uncarried = new Set<unknown>();
   for (const { rows } of steps) {
     for (const { made, table } of rows) if (made !== null && !dialect.carriesKeys(table)) uncarried.add(made);
   }
   if (uncarried.size === 0) return false;
   return steps.some(({ rows }) => rows.some((row) => [...row.cells, ...row.key].some((cell) => uncarried.has(cell))));
+}
+
+function needsReading(dialect: Dialect, step: InsertStep | UpdateStep): boolean {
+  return step.returning.length > 0 || step.kind === "insert" && (dialect.drawKeys?.(step) ?? null) !== null;
 }

@@ -28,6 +28,7 @@ export function readRows(planned: PlannedStep, compiled: CompiledStatement, resu
   const { match, from, to } = compiled;
   if (match === null) return;
   const rows = planned.rows.slice(from, to);
+  if (match === "consecutive") return takeKeys(rows, compiled, result, made);
   if (result.rows.length !== rows.length) {
     throw new DatabaseError(
       `The database returned ${result.rows.length} rows for ${rows.length} written rows of ${rows[0]?.table.table}`,
@@ -36,7 +37,7 @@ export function readRows(planned: PlannedStep, compiled: CompiledStatement, resu
   }
   const keys = rows[0]!.table.key.length;
   if (match === "key") {
-    const byKey = new Map(rows.map((row) => [writtenKey(row), row]));
+    const byKey = new Map(rows.map((row) => [cellsToken(writtenKey(row)), row]));
     for (const values of result.rows) {
       const row = byKey.get(cellsToken(values.slice(0, keys)));
       if (row === undefined) {
@@ -58,9 +59,32 @@ export function readRows(planned: PlannedStep, compiled: CompiledStatement, resu
   });
 }
 
-function writtenKey(row: RowChange): string {
-  const cells = row.kind === "insert" ? row.table.key.map((column) => row.cells[column.index]) : row.key;
-  return cellsToken(cells.map((cell) => isKeyRef(cell) ? cell.value! : cell as SqlValue));
+/** Gives consecutive keys to rows, from the first one, which the driver told. */
+function takeKeys(
+  rows: readonly RowChange[],
+  { increment }: CompiledStatement,
+  result: ResultSet,
+  made: MadeValues,
+): void {
+  const { lastInsertId: first } = result;
+  if (first === undefined) {
+    throw new DatabaseError(`The database did not tell the keys that it made for ${rows[0]!.table.table}`, {
+      notApplied: false,
+    });
+  }
+  rows.forEach((row, i) => {
+    const key = BigInt(first) + BigInt(i * (increment ?? 1));
+    row.made!.value = Number.isSafeInteger(Number(key)) ? Number(key) : key;
+    made.set(row, []);
+  });
+}
+
+/** The key of a row that was written, the parts that the database made included. */
+export function writtenKey(row: RowChange): readonly SqlValue[] {
+  const cells = row.kind === "insert"
+    ? row.table.key.map((column) => row.cells[column.index] ?? row.made ?? undefined)
+    : row.key;
+  return cells.map((cell) => isKeyRef(cell) ? cell.value! : cell as SqlValue);
 }
 
 function cellsToken(cells: readonly SqlValue[]): string {
