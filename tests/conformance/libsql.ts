@@ -16,6 +16,8 @@ const expects: Expectations = {
   concurrent: true,
   requests: {
     newRow: 1,
+    newRowWithServerValues: 1,
+    changedRow: 1,
     graph: 1,
     graphWithServerKeys: 1,
     loadChangeSave: 2,

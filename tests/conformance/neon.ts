@@ -15,6 +15,8 @@ useFronts(neonConfig);
 
 const oneRequest: RequestCounts = {
   newRow: 1,
+  newRowWithServerValues: 1,
+  changedRow: 1,
   graph: 1,
   graphWithServerKeys: 1,
   loadChangeSave: 2,

@@ -10,8 +10,6 @@ import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
 /** Registers the tests of values that are made at a flush. */
 export function serverValueSuite(target: Target): void {
-  const { newRow } = target.expects.requests;
-
   test(target, "session.commit() brings server defaults and generated values back", async (place) => {
     await using session = place.session();
     const [plain, given] = session.addAll([
@@ -19,13 +17,24 @@ export function serverValueSuite(target: Target): void {
       new Article({ price: 4, state: "own", rank: null }),
     ]);
     assertEquals([plain!.state, plain!.twice], [undefined as never, undefined as never]);
-    assertEquals(await place.requests(() => session.commit()), newRow);
+    assertEquals(await place.requests(() => session.commit()), place.commits(2, 2));
     assertEquals([plain!.state, plain!.rank, plain!.twice, plain!.change], ["new", 7, 6, "none"]);
     assertEquals([given!.state, given!.rank, given!.twice], ["own", null, 8]);
     await sendsNothing(place, () => session.commit());
     await using reader = place.other();
     assertEquals({ ...await reader.getOne(Article, plain!.id) }, { ...plain });
   });
+
+  test(
+    target,
+    "session.commit() of one row with values that the server makes costs what the table says",
+    async (place) => {
+      await using session = place.session();
+      const article = session.add(new Article({ price: 3 }));
+      assertEquals(await place.requests(() => session.commit()), target.expects.requests.newRowWithServerValues);
+      assertEquals([article.twice, article.rank], [6, 7]);
+    },
+  );
 
   test(target, "session.commit() brings generated and onUpdate values of an update back", async (place) => {
     await place.save(new Article({ price: 1 }), new Article({ price: 2 }));
@@ -34,7 +43,7 @@ export function serverValueSuite(target: Target): void {
     one!.price = 10;
     two!.price = 20;
     two!.change = "mine";
-    assertEquals(await place.requests(() => session.commit()), newRow);
+    assertEquals(await place.requests(() => session.commit()), place.commits(1, 1));
     assertEquals([one!.twice, two!.twice, one!.version], [20, 40, 2]);
     assertMatch(one!.change, /^change \d+$/);
     assertEquals(two!.change, "mine");

@@ -11,6 +11,10 @@ import { type Database, Session, type SessionOptions, UnsupportedError } from ".
 export interface RequestCounts {
   /** A commit of one new row. */
   readonly newRow: number;
+  /** The same, with values that the server makes. */
+  readonly newRowWithServerValues: number;
+  /** A commit of one changed row with a version. */
+  readonly changedRow: number;
   /** A commit of 100 authors and 1,000 books with keys made by the client. */
   readonly graph: number;
   /** The same with keys made by the server. */
@@ -127,6 +131,15 @@ export class Place {
   /** How many requests so many statements take that read in one turn. */
   reads(statements: number): number {
     return this.target.expects.coalesces ? 1 : statements;
+  }
+  /**
+   * How many requests a commit of so many statements takes: one, or where commits go statement by statement, one each, with
+   * BEGIN and COMMIT around several; and one more for each read of what the server made, where statements return nothing.
+   */
+  commits(statements: number, readBacks = 0): number {
+    if (this.target.expects.batches) return 1;
+    const all = statements + readBacks;
+    return all === 1 ? 1 : all + 2;
   }
   /** How many requests something takes. */
   async requests(work: () => unknown): Promise<number> {

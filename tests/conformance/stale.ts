@@ -58,7 +58,7 @@ export function staleSuite(target: Target): void {
     await place.run("UPDATE authors SET version = 2 WHERE name IN ('a0003', 'a0007')");
     const error = await refused(() => session.commit(), StaleDataError, "1 more");
     assertEquals([error.count, (error.instance as Author).name], [2, "a0003"]);
-  }, "batches");
+  });
 
   test(target, "session.commit() finds a stale row whose key is of two columns", async (place) => {
     await place.save(new Seat({ row: 1, letter: "A" }), new Seat({ row: 1, letter: "B" }));

@@ -54,7 +54,7 @@ export function transactionSuite(target: Target): void {
       }),
       2,
     );
-  }, "batches");
+  });
 
   test(
     target,
