@@ -5,7 +5,7 @@
  * @module
  */
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
-import { DatabaseError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
+import { DatabaseError, IntegrityError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import type { CompiledStatement } from "../sql/step.ts";
@@ -61,6 +61,7 @@ export async function runBatch(
     const results = (await database.batch!(all, options)).slice(all.length - statements.length);
     return readAll(plan.steps, compiled, results);
   } catch (error) {
+    locate(error, plan.steps, compiled, settings === null ? 0 : 1);
     throw explain(error, plan.steps, database.dialect);
   }
 }
@@ -90,6 +91,7 @@ export async function runOnConnection(
         : await sendAll(connection, statements, options);
       return readAll(plan.steps, compiled, results);
     } catch (error) {
+      locate(error, plan.steps, compiled);
       throw explain(error, plan.steps, dialect);
     }
   }
@@ -175,6 +177,7 @@ async function named(
   error: unknown,
 ): Promise<unknown> {
   const explained = explain(error, steps, dialect);
+  locate(error, steps, [one]);
   const isGuard = error instanceof DatabaseError && dialect.guardFailure(error.message) !== null;
   if (one.check === undefined || !isGuard) return explained;
   try {
@@ -213,6 +216,25 @@ function explain(error: unknown, steps: readonly PlannedStep[], dialect: Dialect
   return failure.kind === "stale"
     ? failed(steps, failure.step, failure.row, failure.count, error)
     : failed(steps, failure.step, 0, 1, error);
+}
+
+/** Says of which table a violated constraint is, and of which columns, where the server does not and its name tells. */
+function locate(
+  error: unknown,
+  steps: readonly PlannedStep[],
+  compiled: readonly CompiledStatement[],
+  before = 0,
+): void {
+  if (!(error instanceof IntegrityError)) return;
+  const one = compiled.length === 1 ? compiled[0] : compiled[(error.statementIndex ?? NaN) - before];
+  const step = one && steps[one.step]!.step;
+  if (step === undefined || !("table" in step)) return;
+  const { table } = step;
+  const named = error.constraint === "PRIMARY"
+    ? table.key
+    : table.columns.filter((column) => column.unique && column.name === error.constraint);
+  const columns = error.columns ?? (named.length > 0 ? named.map(({ name }) => name) : undefined);
+  Object.assign(error, { table: error.table ?? table.table, ...columns === undefined ? {} : { columns } });
 }
 
 /** The error of a guard that did not hold: of the row with this ordinal in its step, or of a condition. */

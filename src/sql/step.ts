@@ -82,6 +82,8 @@ export interface DeleteStep {
   readonly compare: readonly ColumnInfo[];
   /** Whether a row that is gone already aborts the commit; otherwise its absence only shows in `rowsAffected`. */
   readonly checked: boolean;
+  /** Whether one of the rows may refer to itself or to another of them, which a database may not let go together. */
+  readonly refersWithin?: boolean;
 }
 
 /** Rows that must still be as they were read, locked where the database locks. */

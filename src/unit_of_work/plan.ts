@@ -11,6 +11,8 @@ import type { Cell, CheckedRow, InsertStep, RequireStep, Step, UpdateRow, Update
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { groupBy } from "../state/group_by.ts";
 import type { InstanceState } from "../state/instance_state.ts";
+import { keyToken } from "../state/key.ts";
+import { UNKNOWN, valueOf } from "../state/snapshot.ts";
 import type { Changes, WrittenRelation } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
 import { comparedColumns, type RowChange, type Setting } from "./row_change.ts";
@@ -90,7 +92,8 @@ function stepOf(group: RowGroup, inserted: Map<TableInfo, number>): Step {
   if (kind === "delete") {
     const checked = first!.checked;
     const compare = first!.before === undefined ? [] : comparedColumns(table as Mapper);
-    return { kind, table: first!.table, rows: rows.map(checkedRow), compare, checked };
+    const refersWithin = rowsReferWithin(rows);
+    return { kind, table: first!.table, rows: rows.map(checkedRow), compare, checked, refersWithin };
   }
   const returning = union(rows);
   if (kind === "update") {
@@ -121,6 +124,25 @@ function stepOf(group: RowGroup, inserted: Map<TableInfo, number>): Step {
     firstOrdinal,
     returning,
   };
+}
+
+/** Whether one of these rows refers to itself or another of them, as far as is known. */
+function rowsReferWithin(rows: readonly RowChange[]): boolean {
+  const { mapper } = rows[0]!.state ?? {};
+  const own = mapper?.foreignKeys.filter(({ target }) => target === mapper) ?? [];
+  if (own.length === 0) return false;
+  const keys = new Set(rows.map(({ state }) => state!.key));
+  return own.some(({ columns }) =>
+    rows.some(({ old }) => {
+      const values: unknown[] = [];
+      for (const { index, kind } of columns as readonly MappedColumn[]) {
+        const token = old?.[index] ?? UNKNOWN;
+        if (token === UNKNOWN) return true;
+        values.push(valueOf(kind, token));
+      }
+      return keys.has(keyToken(values));
+    })
+  );
 }
 
 function checkedRow(row: RowChange): CheckedRow {
