@@ -1,57 +1,14 @@
 /**
  * Starts the bookstore on a temporary database, drives it with real HTTP requests and prints what each of them cost:
- * `deno task demo` on libSQL, `deno task demo --adapter neon` on a real PostgreSQL. Ends with exit code 0 if every answer
- * was as expected, and leaves nothing behind.
+ * `deno task demo` on libSQL, `deno task demo --adapter neon` on a real PostgreSQL, `--adapter planetscale` on a real
+ * MariaDB. Ends with exit code 0 if every answer was as expected, and leaves nothing behind.
  *
  * @module
  */
-import { createAll, type Database } from "@ledge/session";
-import { libsql } from "@ledge/session/libsql/local";
+import { createAll } from "@ledge/session";
 import { createApp, models } from "./app.ts";
 import { counted } from "./counted.ts";
-
-/** A database to run the demo on, and how to leave no trace of it. */
-interface Stage {
-  readonly db: Database;
-  close(): Promise<void>;
-}
-
-const ADAPTERS: Readonly<Record<string, () => Promise<Stage>>> = {
-  libsql: async () => {
-    const folder = await Deno.makeTempDir({ prefix: "bookstore-" });
-    const db = libsql({ url: `file:${folder}/bookstore.db` });
-    return {
-      db,
-      async close() {
-        await db.close();
-        await Deno.remove(folder, { recursive: true });
-      },
-    };
-  },
-  neon: neonStage,
-};
-
-/** Neon's service cannot be had here: a thin front of it over a real PostgreSQL, started for the demo. */
-async function neonStage(): Promise<Stage> {
-  const [{ neonConfig }, { neon }, { startNeon, useFronts }, { startPostgres }] = await Promise.all([
-    import("@neondatabase/serverless"),
-    import("@ledge/session/neon"),
-    import("../../tests/servers/neon.ts"),
-    import("../../tests/servers/postgres.ts"),
-  ]);
-  useFronts(neonConfig);
-  const postgres = await startPostgres();
-  const front = await startNeon({ database: await postgres.createDatabase() });
-  const db = neon(front.url);
-  return {
-    db,
-    async close() {
-      await db.close();
-      await front[Symbol.asyncDispose]();
-      await postgres[Symbol.asyncDispose]();
-    },
-  };
-}
+import { type Stage, stages } from "./stages.ts";
 
 /** A step of the demo: what is asked, and what must be answered. */
 interface Step {
@@ -64,7 +21,7 @@ interface Step {
 
 type Json = Record<string, unknown>;
 
-async function demo(db: Database): Promise<boolean> {
+async function demo({ db, requests }: Stage): Promise<boolean> {
   await createAll(db, models);
   const { db: watched, counts } = counted(db);
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, createApp(watched).fetch);
@@ -73,6 +30,7 @@ async function demo(db: Database): Promise<boolean> {
   async function step({ what, method, path, body, status }: Step): Promise<Json> {
     counts.requests = 0;
     counts.statements = 0;
+    const before = requests?.() ?? 0;
     const response = await fetch(`http://127.0.0.1:${server.addr.port}${path}`, {
       method,
       ...body === undefined ? {} : { body: JSON.stringify(body) },
@@ -84,7 +42,7 @@ async function demo(db: Database): Promise<boolean> {
       what,
       method,
       String(response.status),
-      String(counts.requests),
+      String(requests === undefined ? counts.requests : requests() - before),
       String(counts.statements),
       asExpected ? "" : `expected ${status}: ${answer}`,
     ]);
@@ -186,16 +144,16 @@ function chosenAdapter(): string {
   return at < 0 ? "libsql" : Deno.args[at + 1] ?? "";
 }
 
-const open = Object.hasOwn(ADAPTERS, chosenAdapter()) ? ADAPTERS[chosenAdapter()] : undefined;
+const open = Object.hasOwn(stages, chosenAdapter()) ? stages[chosenAdapter()] : undefined;
 if (open === undefined) {
-  console.error(`There is no adapter "${chosenAdapter()}" here; there is ${Object.keys(ADAPTERS).join(", ")}`);
+  console.error(`There is no adapter "${chosenAdapter()}" here; there is ${Object.keys(stages).join(", ")}`);
   Deno.exit(2);
 }
 const stage = await open();
 let good = false;
 try {
   console.log(`The bookstore on ${chosenAdapter()}: what each request to it costs at the database\n`);
-  good = await demo(stage.db);
+  good = await demo(stage);
 } finally {
   await stage.close();
 }

@@ -206,6 +206,7 @@ export class Loader {
     populate: boolean,
     options: LoadOptions,
   ): Promise<void> {
+    if (roots.length === 0) return;
     const { database } = this.#context;
     if (database.capabilities.batch === "atomic") {
       const levels = this.#levels(mapper, include, (columns, params) => this.#values(roots, columns, params));

@@ -5,6 +5,7 @@ import { libsql } from "@ledge/session/libsql";
 import { type Author, createApp, models } from "../../examples/bookstore/app.ts";
 import { counted } from "../../examples/bookstore/counted.ts";
 import { startHrana } from "../servers/hrana.ts";
+import { mariadbMissing } from "../servers/mariadb.ts";
 
 const ann = {
   name: "Ann",
@@ -301,6 +302,33 @@ Deno.test("demo.ts prints the same on Neon, over a real PostgreSQL", async () =>
   assertEquals(err, "");
   assertEquals(code, 0);
   assertEquals(left, []);
+});
+
+const noMariadb = mariadbMissing();
+Deno.test({
+  name: `demo.ts does the same on PlanetScale, over a real MariaDB, at its own price${noMariadb ?? ""}`,
+  ignore: noMariadb !== null,
+  async fn() {
+    const { code, out, err, left } = await run("demo.ts", ["--adapter", "planetscale"]);
+    const table = [...out.matchAll(/^(\S.*?) {2,}(GET|POST|PATCH|DELETE) +(\d{3}) +(\d+) +(\d+)/gm)];
+    assertEquals(table.map(([, , method, status, requests]) => [method, status, requests].join(" ")), [
+      "POST 201 4",
+      "POST 201 2",
+      "GET 200 3",
+      "PATCH 200 2",
+      "PATCH 409 1",
+      "PATCH 200 2",
+      "PATCH 400 0",
+      "POST 400 0",
+      "POST 409 1",
+      "GET 404 0",
+      "DELETE 204 2",
+      "GET 404 1",
+    ]);
+    assertEquals(err, "");
+    assertEquals(code, 0);
+    assertEquals(left, []);
+  },
 });
 
 Deno.test("demo.ts ends with 2 and says what there is when the adapter is not known", async () => {
