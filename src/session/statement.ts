@@ -25,16 +25,16 @@ export function userStatement(
     ? taggedStatement(given, params, dialect)
     : textStatement(given, params ?? [], dialect);
   if (statement.sql.trim() === "") throw new ValidationError("A statement must not be empty");
-  if (isMultiple(statement.sql)) {
+  if (isMultiple(statement.sql, dialect.name)) {
     throw new ValidationError(
       "A statement must be one statement; run several one by one, or stage() them into one commit",
     );
   }
-  const control = transactionControl(statement.sql);
+  const control = transactionControl(statement.sql, dialect.name);
   if (control !== null) {
     throw new ValidationError(`${control} is the session's to send; use begin(), commit(), rollback() and savepoint()`);
   }
-  return { statement, reads: isRead(statement.sql) };
+  return { statement, reads: isRead(statement.sql, dialect.name) };
 }
 
 function taggedStatement(given: Sql, params: readonly unknown[] | undefined, dialect: Dialect): Statement {
@@ -50,7 +50,7 @@ function textStatement(text: string, params: readonly unknown[], dialect: Dialec
     throw new ValidationError("The values of a statement must be an array, one for each placeholder");
   }
   const placeholder = dialect.placeholder(1);
-  const needed = countPlaceholders(text, placeholder === "$1");
+  const needed = countPlaceholders(text, placeholder === "$1", dialect.name);
   if (needed === null) throw new ValidationError("Named placeholders need named values; use ? and an array, or sql`…`");
   if (needed !== params.length) {
     throw new ValidationError(

@@ -16,7 +16,7 @@ export function columnNames(columns: readonly ColumnInfo[], dialect: Dialect): s
 }
 
 /** An expression of the declaration: DDL has no placeholders, so it must bring no values. */
-function expression(fragment: Sql, column: ColumnInfo, what: string, dialect: Dialect): string {
+export function declaredExpression(fragment: Sql, column: ColumnInfo, what: string, dialect: Dialect): string {
   const params: SqlValue[] = [];
   const text = writeSql(fragment, dialect, params);
   if (params.length > 0) {
@@ -34,9 +34,11 @@ function expression(fragment: Sql, column: ColumnInfo, what: string, dialect: Di
 export function columnModifiers(column: ColumnInfo, dialect: Dialect): string {
   let text = column.nullable ? "" : " NOT NULL";
   if (column.unique) text += " UNIQUE";
-  if (column.serverDefault) text += ` DEFAULT (${expression(column.serverDefault, column, "serverDefault", dialect)})`;
+  if (column.serverDefault) {
+    text += ` DEFAULT (${declaredExpression(column.serverDefault, column, "serverDefault", dialect)})`;
+  }
   if (column.generated) {
-    text += ` GENERATED ALWAYS AS (${expression(column.generated, column, "generated", dialect)}) STORED`;
+    text += ` GENERATED ALWAYS AS (${declaredExpression(column.generated, column, "generated", dialect)}) STORED`;
   }
   return text;
 }
@@ -63,4 +65,17 @@ export function foreignKeyIndexes(table: TableInfo, name: string, dialect: Diale
 /** Whether the primary key or a unique column serves as the index of a foreign key. */
 function isIndexed(table: TableInfo, columns: readonly ColumnInfo[]): boolean {
   return columns.every((column, i) => table.key[i] === column) || columns.length === 1 && columns[0]!.unique;
+}
+
+/** Whether a table is reached from another by foreign keys. */
+function reaches(from: TableInfo, target: TableInfo, seen = new Set<TableInfo>()): boolean {
+  if (from === target) return true;
+  if (seen.has(from)) return false;
+  seen.add(from);
+  return from.foreignKeys.some((foreign) => reaches(foreign.target, target, seen));
+}
+
+/** Whether a foreign key is part of a cycle of several tables: its target cannot be there before its table. */
+export function isCyclic(foreign: ForeignKeyInfo, table: TableInfo): boolean {
+  return foreign.target !== table && reaches(foreign.target, table);
 }

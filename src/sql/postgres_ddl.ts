@@ -4,11 +4,11 @@
  * @module
  */
 import { columnName, plainText } from "./codecs.ts";
-import { columnModifiers, columnNames, foreignKeyClause, foreignKeyIndexes } from "./ddl.ts";
+import { columnModifiers, columnNames, foreignKeyClause, foreignKeyIndexes, isCyclic } from "./ddl.ts";
 import type { Dialect } from "./dialect.ts";
 import { declaredType, quote, tableName } from "./postgres_types.ts";
 import type { Statement } from "./statement.ts";
-import type { ColumnInfo, ForeignKeyInfo, TableInfo } from "./table.ts";
+import type { ColumnInfo, TableInfo } from "./table.ts";
 
 /** Text as a literal, whatever `standard_conforming_strings` says. */
 function literal(text: string): string {
@@ -34,19 +34,6 @@ function columnDefinition(column: ColumnInfo, dialect: Dialect): string {
       : ` CHECK (${name} IN (${list}))`;
   }
   return text;
-}
-
-/** Whether a table is reached from another by foreign keys. */
-function reaches(from: TableInfo, target: TableInfo, seen = new Set<TableInfo>()): boolean {
-  if (from === target) return true;
-  if (seen.has(from)) return false;
-  seen.add(from);
-  return from.foreignKeys.some((foreign) => reaches(foreign.target, target, seen));
-}
-
-/** Whether a foreign key is part of a cycle: its target cannot be there before its table. */
-function isCyclic(foreign: ForeignKeyInfo, table: TableInfo): boolean {
-  return foreign.target !== table && reaches(foreign.target, table);
 }
 
 /** The CREATE TABLE statement of a table, after that of its schema; foreign keys of a cycle are left out. */

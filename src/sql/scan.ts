@@ -3,17 +3,28 @@
  * It tells reads from writes and finds what must not travel in a batch; it does not parse. Each question costs one pass
  * over the text.
  *
- * Strings end at a quote that is not doubled; a backslash escapes only in PostgreSQL's `E'…'`.
+ * Strings end at a quote that is not doubled; a backslash escapes only in PostgreSQL's `E'…'`. MySQL's text is another:
+ * see mysql_tokens.ts; it is read so where the dialect is said to be MySQL's.
  *
  * @module
  */
+import { ValidationError } from "../errors.ts";
+import type { Dialect } from "./dialect.ts";
+import { mysqlTokens } from "./mysql_tokens.ts";
 
 /** A piece of SQL text. */
-interface Token {
+export interface Token {
   /** A word in upper case; a mark; a placeholder as written; the content of a string; a quoted name, without text. */
   readonly kind: "word" | "mark" | "placeholder" | "string" | "name";
   readonly text: string;
+  /** Of MySQL: where it begins. */
+  readonly start?: number;
+  /** Of MySQL: whether it stands in an executable comment. */
+  readonly executable?: boolean;
 }
+
+/** Which database's text it is, as far as it matters. */
+type Of = Dialect["name"] | null;
 
 const SPACE = /\s+/y;
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
@@ -32,7 +43,8 @@ function at(pattern: RegExp, text: string, position: number): RegExpExecArray | 
   return pattern.exec(text);
 }
 
-function tokens(text: string): Token[] {
+function tokens(text: string, of: Of): Token[] {
+  if (of === "mysql") return mysqlTokens(text);
   const found: Token[] = [];
   let subscripts = 0;
   let i = 0;
@@ -133,40 +145,52 @@ function has(statement: readonly Token[], ...words: readonly string[]): boolean 
 
 /**
  * Whether the text is one statement that only reads: SELECT without INTO, VALUES, WITH without a write in it, or
- * EXPLAIN of what it does not run. Everything else counts as a write, PRAGMA included.
+ * EXPLAIN of what it does not run; of MySQL also SHOW, DESCRIBE and TABLE. Everything else counts as a write, PRAGMA
+ * included.
  */
-export function isRead(text: string): boolean {
-  const all = statements(tokens(text));
+export function isRead(text: string, of: Of = null): boolean {
+  const all = statements(tokens(text, of));
   const statement = all[0];
   if (all.length !== 1 || !statement) return false;
   const writes = has(statement, "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE");
   const first = statement.find((token) => !isMark(token, "("));
   if (isWord(first, "SELECT", "VALUES")) return !has(statement, "INTO");
   if (isWord(first, "WITH")) return !writes && !has(statement, "INTO");
-  return isWord(first, "EXPLAIN") && !(writes && statement.some((token) => isWord(token, "ANALYZE", "ANALYSE")));
+  if (of === "mysql" && isWord(first, "SHOW")) return true;
+  if (of === "mysql" && isWord(first, "TABLE")) return !has(statement, "INTO");
+  const explains = isWord(first, "EXPLAIN") || of === "mysql" && isWord(first, "DESCRIBE", "DESC");
+  return explains && !(writes && statement.some((token) => isWord(token, "ANALYZE", "ANALYSE")));
 }
 
 /** The keyword with which the text begins, ends or divides a transaction, as `"COMMIT"`; null for other statements. */
-export function transactionControl(text: string): string | null {
-  const [first, second] = statements(tokens(text))[0] ?? [];
+export function transactionControl(text: string, of: Of = null): string | null {
+  const [first, second, ...more] = statements(tokens(text, of))[0] ?? [];
+  // Of MySQL: to switch it on commits, to switch it off begins.
+  if (of === "mysql" && isWord(first, "SET") && [second, ...more].some((token) => token && isAutocommit(token))) {
+    return "SET AUTOCOMMIT";
+  }
   if (isWord(first, "START", "PREPARE") && isWord(second, "TRANSACTION")) return `${first!.text} TRANSACTION`;
   const control = isWord(first, "BEGIN", "COMMIT", "END", "ABORT", "ROLLBACK", "SAVEPOINT", "RELEASE", "XA");
   return control ? first!.text : null;
 }
 
+function isAutocommit({ kind, text }: Token): boolean {
+  return kind === "word" && text === "AUTOCOMMIT" || kind === "name" && /^@@(\w+\.)?AUTOCOMMIT$/.test(text);
+}
+
 /** Whether the text holds more than one statement. */
-export function isMultiple(text: string): boolean {
-  return statements(tokens(text)).length > 1;
+export function isMultiple(text: string, of: Of = null): boolean {
+  return statements(tokens(text, of)).length > 1;
 }
 
 /**
  * How many values the placeholders of a text need: `?` takes the number after the greatest so far, as in SQLite; `?3`
  * and `$3` name theirs. Null when there are named ones, such as `:id`, `@id` or `$id`. Where placeholders are numbered
- * (`numbered`), as in PostgreSQL, only `$3` is one: `?` is an operator there.
+ * (`numbered`), as in PostgreSQL, only `$3` is one: `?` is an operator there. Of MySQL only `?` is one.
  */
-export function countPlaceholders(text: string, numbered = false): number | null {
+export function countPlaceholders(text: string, numbered = false, of: Of = null): number | null {
   let needed = 0;
-  for (const token of tokens(text)) {
+  for (const token of tokens(text, of)) {
     if (token.kind !== "placeholder" || numbered && !/^\$\d+$/.test(token.text)) continue;
     const number = /^[?$](\d+)$/.exec(token.text);
     if (number) needed = Math.max(needed, Number(number[1]));
@@ -174,6 +198,24 @@ export function countPlaceholders(text: string, numbered = false): number | null
     else return null;
   }
   return needed;
+}
+
+/**
+ * The pieces of a MySQL text between its placeholders: one more than there are. Throws a ValidationError for a placeholder
+ * in an executable comment: some servers skip it up to the first end of a comment, which a value may hold.
+ */
+export function splitPlaceholders(text: string): string[] {
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { kind, start = 0, executable } of mysqlTokens(text)) {
+    if (kind !== "placeholder") continue;
+    if (executable) {
+      throw new ValidationError("A placeholder cannot stand in an executable comment (/*! … */); write it outside");
+    }
+    pieces.push(text.slice(from, start));
+    from = start + 1;
+  }
+  return [...pieces, text.slice(from)];
 }
 
 const VOLATILE_WORD =
@@ -184,10 +226,12 @@ const VOLATILE_CALL =
 const DATE_CALL = /^(DATE|TIME|DATETIME|JULIANDAY|STRFTIME|UNIXEPOCH|TIMEDIFF)$/;
 
 /** Whether the text may give another value each time it is evaluated: random(), now(), nextval() and the like. */
-export function isVolatile(text: string): boolean {
-  const all = tokens(text);
+export function isVolatile(text: string, of: Of = null): boolean {
+  const all = tokens(text, of);
   const now = all.some((token) => token.kind === "string" && token.text.trim().toLowerCase() === "now");
   return all.some((token, i) => {
+    // A variable of MySQL may be assigned as rows are read.
+    if (token.kind === "name") return /^@[^@]/.test(token.text);
     if (token.kind !== "word") return false;
     if (VOLATILE_WORD.test(token.text)) return true;
     if (!isMark(all[i + 1], "(")) return false;

@@ -1,0 +1,59 @@
+/**
+ * Reads MySQL text into tokens, as MySQL and Vitess do: a backslash escapes in strings, double quotes are strings (or names,
+ * with ANSI_QUOTES: either way set aside), `#`, `-- ` and Vitess's `//` begin comments, and what stands in an executable
+ * comment (one that begins with an exclamation mark) is code.
+ *
+ * @module
+ */
+import type { Token } from "./scan.ts";
+
+const SPACE = /\s+/y;
+// Two dashes are a comment only before a space or a control character: 5--1 is 6.
+const LINE_COMMENT = /(?:#|\/\/|--(?=[\0-\x20\x7f]|$))[^\n]*/y;
+const EXECUTABLE = /\/\*M?!\d*/y;
+const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)/y;
+// Unrolled, so that a literal of megabytes takes no stack.
+const STRING = /'[^'\\]*(?:(?:''|\\[\s\S]?)[^'\\]*)*(?:'|$)|"[^"\\]*(?:(?:""|\\[\s\S]?)[^"\\]*)*(?:"|$)/y;
+const NAME = /`[^`]*(?:``[^`]*)*(?:`|$)/y;
+const VARIABLE = /@@?[\w$.\u0080-\uffff]*/y;
+const NUMBER = /\d[\w.]*/y;
+const WORD = /[A-Za-z_$\u0080-\uffff][\w$\u0080-\uffff]*/y;
+
+/** What the pattern matches at this position, or "". */
+function at(pattern: RegExp, text: string, position: number): string {
+  pattern.lastIndex = position;
+  return pattern.exec(text)?.[0] ?? "";
+}
+
+/** The tokens of a MySQL text. A placeholder tells where it stands, and whether that is in an executable comment. */
+export function mysqlTokens(text: string): Token[] {
+  const found: Token[] = [];
+  let executable = false;
+  let i = 0;
+  const take = (kind: Token["kind"], length: number, content: string): void => {
+    found.push({ kind, text: content, start: i, executable });
+    i += length;
+  };
+  while (i < text.length) {
+    const opening = at(EXECUTABLE, text, i);
+    if (opening !== "") executable = true;
+    const closing = executable && opening === "" && text.startsWith("*/", i) ? "*/" : "";
+    if (closing !== "") executable = false;
+    const skipped = opening || closing || at(SPACE, text, i) || at(LINE_COMMENT, text, i) || at(COMMENT, text, i) ||
+      at(NUMBER, text, i);
+    if (skipped !== "") {
+      i += skipped.length;
+      continue;
+    }
+    const string = at(STRING, text, i);
+    const name = at(NAME, text, i);
+    const variable = at(VARIABLE, text, i);
+    const word = at(WORD, text, i);
+    if (string !== "") take("string", string.length, string.slice(1, -1));
+    else if (name !== "") take("name", name.length, "");
+    else if (variable !== "") take("name", variable.length, variable.toUpperCase());
+    else if (word !== "") take("word", word.length, word.toUpperCase());
+    else take(text[i] === "?" ? "placeholder" : "mark", 1, text[i]!);
+  }
+  return found;
+}
