@@ -101,13 +101,12 @@ export class NeonConnection implements Connection {
   }
 
   /**
-   * Runs `last` and prepares the transaction under this id, to be ended from any connection with COMMIT PREPARED or
-   * ROLLBACK PREPARED. The server must allow it (`max_prepared_transactions`). Ends the connection. One trip.
+   * Prepares the transaction under this id, which was checked before, to be ended from any connection with COMMIT PREPARED
+   * or ROLLBACK PREPARED. The server must allow it (`max_prepared_transactions`). Ends the connection. One trip.
    */
-  async prepare(id: string, last: readonly Statement[] = [], options: CallOptions = {}): Promise<ResultSet[]> {
-    const quoted = `'${id.replaceAll("'", "''")}'`;
-    const sql = `PREPARE TRANSACTION ${id.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted}`;
-    return await this.#end(last, { sql, tag: "PREPARE TRANSACTION" }, options);
+  async prepareAs(id: string, options: CallOptions = {}): Promise<void> {
+    const sql = `PREPARE TRANSACTION '${id.replaceAll("'", "''")}'`;
+    await this.#end([], { sql, tag: "PREPARE TRANSACTION" }, options);
   }
 
   /** Rolls back and ends the transaction. One trip, none when nothing was run or the connection is gone. */

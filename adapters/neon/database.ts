@@ -3,18 +3,26 @@
  *
  * @module
  */
-import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
+import type {
+  CallOptions,
+  Capabilities,
+  Connection,
+  Database,
+  TransactionOptions,
+  TwoPhase,
+} from "../../src/database.ts";
 import { DatabaseError, InvalidStateError, TimeoutError, UnsupportedError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { NeonSql } from "./client.ts";
-import { NeonConnection } from "./connection.ts";
+import { type ConnectionParts, NeonConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
 import { query, transaction } from "./http.ts";
 import { PipelineError } from "./pipeline.ts";
 import type { Seat, Sockets } from "./sockets.ts";
+import { makeTwoPhase } from "./two_phase.ts";
 import { fromRaw, toBegin, toHttp, toText } from "./values.ts";
 
 /** A database of Neon, PostgreSQL over HTTP and WebSockets. */
@@ -53,6 +61,8 @@ class DriverDatabase implements NeonDatabase {
     statements: readonly Statement[],
     options?: CallOptions & TransactionOptions,
   ) => Promise<ResultSet[]>;
+  /** Absent where there are no WebSockets. */
+  readonly twoPhase?: TwoPhase;
 
   constructor(parts: DatabaseParts) {
     this.#parts = parts;
@@ -66,6 +76,13 @@ class DriverDatabase implements NeonDatabase {
       readOnly: true,
       deferrable: true,
     });
+    if (sockets !== undefined) {
+      this.twoPhase = makeTwoPhase({
+        where: parts.description,
+        run: (text, options) => this.execute({ sql: text, params: [] }, options),
+        connect: (make, options) => this.#open(make, options),
+      });
+    }
     if (sql !== undefined) this.batch = (statements, options = {}) => this.#batch(sql, statements, options);
   }
 
@@ -94,6 +111,13 @@ class DriverDatabase implements NeonDatabase {
   }
 
   async connect(options: CallOptions & TransactionOptions = {}): Promise<Connection> {
+    return await this.#open((parts) => new NeonConnection(parts), options);
+  }
+
+  async #open<C extends NeonConnection>(
+    make: (parts: ConnectionParts) => C,
+    options: CallOptions & TransactionOptions,
+  ): Promise<C> {
     const begin = toBegin(options);
     const { sockets, timeout } = this.#parts;
     if (sockets === undefined) {
@@ -105,7 +129,7 @@ class DriverDatabase implements NeonDatabase {
     }
     return await this.#call("A connect", options, true, async (_, giveUp) => {
       const seat = await this.#take(sockets, giveUp, "transaction");
-      return new NeonConnection({
+      return make({
         seat,
         begin,
         readOnly: options.readOnly ?? false,

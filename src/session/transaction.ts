@@ -125,7 +125,8 @@ export class Transactions implements ScopeOwner {
     try {
       return await promise;
     } catch (error) {
-      const aborts = this.#connection !== null && this.database.dialect.failureAborts && error instanceof DatabaseError;
+      const aborts = this.#connection !== null && error instanceof DatabaseError &&
+        (this.database.dialect.failureAborts || isLoss(error));
       if (aborts && this.lifecycle.condition === "open") this.#fail(error);
       throw error;
     } finally {

@@ -29,12 +29,6 @@ export function incrementGuard(increment: number): string {
   return `IF(${server} = ${increment}, NULL, ${failing(`CONCAT('ledge:increment:', ${server})`)})`;
 }
 
-/** The steps in which the server counts, if that is what an error message is about. */
-export function incrementFailure(message: string): number | null {
-  const found = /ledge:increment:(\d+)/.exec(message);
-  return found ? Number(found[1]) : null;
-}
-
 /**
  * ON DUPLICATE KEY UPDATE, which takes a conflict with any unique key for one with the target: the target's first
  * column, set to itself, fails where the row that is there has another target than the row to insert.

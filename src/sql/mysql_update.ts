@@ -120,7 +120,8 @@ function updateRows(update: UpdateStep, range: readonly [number, number], step: 
     push(batch, step, { sql, params }, range, { check: stale });
   } else {
     pushGuard(batch, step, stale, range);
-    push(batch, step, { sql: `UPDATE ${from} JOIN ${joined}`, params }, range);
+    // STRAIGHT: begun with the table it would be read whole, and lock rows of others (seen, on small tables).
+    push(batch, step, { sql: `UPDATE ${from} STRAIGHT_JOIN ${joined}`, params }, range);
   }
 }
 

@@ -26,6 +26,6 @@ export interface ResultSet {
   readonly rows: readonly (readonly SqlValue[])[];
   /** How many rows the statement inserted, updated or deleted; for a statement that returns rows, how many it returned. */
   readonly rowsAffected: number;
-  /** The key that the database made for the last inserted row, where the driver tells it. */
+  /** The key that the database made for the last inserted row (MySQL: for the first of several), where the driver tells it. */
   readonly lastInsertId?: number | bigint;
 }

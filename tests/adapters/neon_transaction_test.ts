@@ -1,7 +1,6 @@
 /** Interactive transactions of the Neon adapter: what they cost, what they keep, and when they are lost. */
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { neon } from "../../adapters/neon.ts";
-import type { NeonConnection } from "../../adapters/neon/connection.ts";
 import type { Database } from "../../src/database.ts";
 import {
   ConnectionError,
@@ -14,11 +13,12 @@ import {
   StatementError,
   TransactionLostError,
   UniqueViolationError,
+  UnsupportedError,
   ValidationError,
 } from "../../src/errors.ts";
 import { type NeonServer, startNeon } from "../servers/neon.ts";
 import { startPostgres } from "../servers/postgres.ts";
-import { rejection, stmt, testEverywhere, withManyConnections, withSockets } from "./neon_setups.ts";
+import { rejection, setups, stmt, testEverywhere, withManyConnections, withSockets } from "./neon_setups.ts";
 
 await startPostgres();
 
@@ -332,16 +332,59 @@ async function snapshot(db: Database) {
   return connection;
 }
 
-testEverywhere("prepare() leaves the transaction for another connection to end", async ({ db, server }) => {
+testEverywhere("a prepared transaction is ended by its name, from another connection", async ({ db, server }) => {
   await db.execute(table);
-  for (const [id, name] of [[1, "o'ne\\"], [2, "two"]] as const) {
-    const connection = await db.connect() as NeonConnection;
-    await connection.execute(insert(id));
-    await connection.prepare(name);
+  const twoPhase = db.twoPhase!;
+  const names = ["a.1:b-C_2", "two", "three"].map((name) => name + crypto.randomUUID());
+  const [first, second, third] = names as [string, string, string];
+  for (const [i, name] of [first, second].entries()) {
+    const connection = await twoPhase.connect(name, { isolation: "serializable" });
+    await connection.execute(insert(i));
+    await connection.prepare();
     await assertRejects(() => connection.execute(insert(9)), InvalidStateError);
+    await connection.rollback(); // Its end is its name's now.
   }
   assertEquals(await ids(server), []);
-  await db.execute(stmt("COMMIT PREPARED E'o''ne\\\\'"));
-  await db.execute(stmt("ROLLBACK PREPARED 'two'"));
-  assertEquals(await ids(server), [1]);
+  assertEquals(await twoPhase.list(), [first, second]);
+  server.reset();
+  await twoPhase.commit(first);
+  await twoPhase.rollback(second);
+  await twoPhase.rollback(third);
+  assertEquals(server.requests, 3);
+  assertEquals([await ids(server), await twoPhase.list()], [[0], []]);
+  const error = await rejection(twoPhase.commit(first)) as DatabaseError;
+  assertEquals([error.driverCode, error.notApplied], ["42704", true]);
+  const plain = await twoPhase.connect(third);
+  await plain.commit([insert(5)]);
+  assertEquals([await ids(server), await twoPhase.list()], [[0, 5], []]);
+  for (const bad of ["", "a'b", "x".repeat(65), "é"]) {
+    await assertRejects(() => twoPhase.connect(bad), ValidationError, "1 to 64 characters");
+    await assertRejects(() => twoPhase.commit(bad), ValidationError);
+  }
 }, withSockets);
+
+testEverywhere("there is no two-phase commit without WebSockets", ({ db }) => {
+  assertEquals(db.twoPhase, undefined);
+  return Promise.resolve();
+}, setups.filter((setup) => !withSockets.includes(setup)));
+
+testEverywhere(
+  "a server that prepares nothing is named, and the transaction is rolled back",
+  async ({ db, server }) => {
+    await db.execute(table);
+    // What it says where max_prepared_transactions is 0.
+    const failing = stmt(
+      "CREATE CONSTRAINT TRIGGER c AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    await db.execute(stmt(
+      "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS " +
+        "$$ BEGIN RAISE SQLSTATE '55000' USING MESSAGE = 'prepared transactions are disabled'; END $$",
+    ));
+    await db.execute(failing);
+    const connection = await db.twoPhase!.connect("a");
+    await connection.execute(insert(1));
+    await assertRejects(() => connection.prepare(), UnsupportedError, "max_prepared_transactions");
+    assertEquals(await ids(server), []);
+  },
+  withSockets,
+);

@@ -93,12 +93,15 @@ export class MysqlConnection {
   }
 }
 
+/** Errors after which the server has ended the connection: shutdown, killed, killed by another. */
+const ENDED: readonly number[] = [1053, 1927, 3169];
+
 function asMysqlError(error: unknown): MysqlError {
   const { errno, sqlState, message, fatal } = error as Error & { errno?: number; sqlState?: string; fatal?: boolean };
   if (errno !== undefined && errno > 0 && sqlState !== undefined) {
-    return new MysqlError(errno, sqlState, message, fatal === true);
+    return new MysqlError(errno, sqlState, message, fatal === true || ENDED.includes(errno));
   }
-  if (/ECONNREFUSED|connect/i.test(message)) {
+  if (/ECONNREFUSED|ETIMEDOUT/.test(message)) {
     return new MysqlError(2003, "HY000", "Can't connect to MySQL server", true);
   }
   return new MysqlError(2013, "HY000", "Lost connection to MySQL server during query", true);

@@ -1,0 +1,38 @@
+/**
+ * What opens a transaction and ends it.
+ *
+ * @module
+ */
+import type { TransactionOptions } from "../../src/database.ts";
+import { UnsupportedError, ValidationError } from "../../src/errors.ts";
+
+/** The texts that open a transaction and end it, in order, a request each. */
+export interface Bounds {
+  readonly open: readonly string[];
+  readonly commit: readonly string[];
+  readonly rollback: readonly string[];
+  /** Absent where the transaction cannot be prepared. */
+  readonly prepare?: readonly string[];
+}
+
+/** MySQL's isolation levels, weakest first. */
+export const levels = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
+
+/** Checks the options of a transaction and gives what opens and ends it. */
+export function boundsOf(options: TransactionOptions): Bounds {
+  const { readOnly } = options;
+  const begin = readOnly === undefined ? "BEGIN" : `START TRANSACTION READ ${readOnly ? "ONLY" : "WRITE"}`;
+  return { open: [...isolationOf(options), begin], commit: ["COMMIT"], rollback: ["ROLLBACK"] };
+}
+
+/** Checks the options of a transaction and gives what sets the isolation level for the next one of its session. */
+export function isolationOf({ isolation, deferrable }: TransactionOptions): string[] {
+  if (deferrable) {
+    throw new UnsupportedError("MySQL has no deferrable transactions; leave deferrable out, its reads never fail");
+  }
+  if (isolation === undefined) return [];
+  if (!levels.includes(isolation)) {
+    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${levels.join(", ")}`);
+  }
+  return [`SET TRANSACTION ISOLATION LEVEL ${isolation.toUpperCase()}`];
+}

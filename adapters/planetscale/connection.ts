@@ -1,0 +1,297 @@
+/**
+ * An interactive transaction: one session at the server, whose token the driver sends back with each request. Knows when
+ * it is lost, and then keeps later statements from running outside of it.
+ *
+ * @module
+ */
+import type { CallOptions, PreparableConnection } from "../../src/database.ts";
+import {
+  ConnectionError,
+  DatabaseError,
+  InvalidStateError,
+  TimeoutError,
+  TransactionLostError,
+  UnsupportedError,
+} from "../../src/errors.ts";
+import { quote } from "../../src/sql/mysql_names.ts";
+import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { GivenUp, withLimits } from "../shared/limits.ts";
+import type { Bounds } from "./bounds.ts";
+import { endsTransaction, type Failure, translate } from "./errors.ts";
+import type { Line } from "./line.ts";
+import { toTexts } from "./text.ts";
+import { Turns } from "./turns.ts";
+import { fromDriver } from "./values.ts";
+
+/** How long `rollback()` waits, unless told, for a transaction that is lost already; the server would end it too. */
+const farewellTime = 1000;
+
+/** What a connection is made of. */
+export interface ConnectionParts {
+  readonly line: Line;
+  readonly bounds: Bounds;
+  readonly readOnly: boolean;
+  /** Milliseconds for a call that brings no timeout. */
+  readonly timeout: number | undefined;
+  readonly failure: Failure;
+}
+
+/** Why a transaction is lost, and whether the server may still hold it open, with its locks. */
+interface Loss {
+  readonly cause: unknown;
+  readonly leftOpen: boolean;
+}
+
+/**
+ * A transaction on PlanetScale. Requests: none to open it, one for each statement, and before the first one for BEGIN (one
+ * more with an isolation level), one for `commit`; none at all when nothing was run. Calls that overlap wait for each
+ * other, in the order in which they were made: two at once would each send back the same token, and one would be lost.
+ *
+ * Lost, and good for nothing but `rollback()`, after: the server's limit of 20 seconds, a broken connection, a call that
+ * was given up, a deadlock. `rollback()` then still tells the server, where it may hold the transaction open, so that
+ * its locks are freed; it waits for the answer a second at most and does not mind what it is. Only where the answer to the
+ * first statement was lost it cannot: that answer names the transaction, which the server then ends by itself.
+ */
+export class PlanetScaleConnection implements PreparableConnection {
+  readonly #parts: ConnectionParts;
+  /** Open, or ended by commit or rollback, or lost and why. */
+  #state: "open" | "ended" | Loss = "open";
+  #hasBegun = false;
+  /** Set from when COMMIT or its like is sent: from then on the outcome may be open. */
+  #isEnding = false;
+  readonly #turns = new Turns();
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  /** The driver's Connection, which is in the transaction once something was run in it. */
+  get native(): unknown {
+    return this.#parts.line.native;
+  }
+
+  /** Opens the transaction now, and not with the first statement. */
+  async begin(options: CallOptions = {}): Promise<void> {
+    await this.#call(options, () => this.#runAll([], false));
+  }
+
+  /** Runs one statement. One request. */
+  async execute(statement: Statement, options: CallOptions = {}): Promise<ResultSet> {
+    const texts = this.#prepare([statement]);
+    const [result] = await this.#call(options, () => this.#runAll(texts, false));
+    return result!;
+  }
+
+  /** Runs statements until one fails; what ran before it stays. One request a statement. */
+  async batch(statements: readonly Statement[], options: CallOptions = {}): Promise<ResultSet[]> {
+    const texts = this.#prepare(statements);
+    if (texts.length === 0) return [];
+    return await this.#call(options, () => this.#runAll(texts, true));
+  }
+
+  /** Sets a savepoint. One request. */
+  async savepoint(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#control(`SAVEPOINT ${quote(name)}`, options);
+  }
+
+  /** Releases a savepoint. One request. */
+  async release(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#control(`RELEASE SAVEPOINT ${quote(name)}`, options);
+  }
+
+  /** Rolls back to a savepoint. One request. */
+  async rollbackTo(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#control(`ROLLBACK TO SAVEPOINT ${quote(name)}`, options);
+  }
+
+  /**
+   * Runs `last` and commits; when one of them fails nothing is committed. Ends the transaction either way. One request
+   * for each of `last` and one for COMMIT; none when nothing was run at all.
+   */
+  async commit(last: readonly Statement[] = [], options: CallOptions = {}): Promise<ResultSet[]> {
+    return await this.#end(last, this.#parts.bounds.commit, options);
+  }
+
+  /** Prepares an XA transaction, and ends the connection: see two_phase.ts. Three requests. */
+  async prepare(options: CallOptions = {}): Promise<void> {
+    const { bounds: { prepare }, failure, line } = this.#parts;
+    if (prepare === undefined) {
+      throw new UnsupportedError(`Only a transaction of twoPhase.connect() on ${failure.where} can be prepared`);
+    }
+    await this.#end([], prepare, options, true);
+    // MariaDB, and MySQL before 8.0.29, let no other connection end it while this one is there, and over HTTP nothing
+    // but this closes it. It is answered with an error, and changes nothing for what is prepared.
+    await withLimits({ timeout: farewellTime }, () => line.run("KILL CONNECTION_ID()"), () => line.cut()).catch(
+      () => {},
+    );
+  }
+
+  /** Rolls back and ends the transaction. One request, none when nothing was run or the server has ended it. */
+  async rollback(options: CallOptions = {}): Promise<void> {
+    const { line, bounds, timeout, failure } = this.#parts;
+    const wasLost = typeof this.#state === "object";
+    const given = options.timeout ?? timeout;
+    const limit = wasLost ? Math.min(given ?? farewellTime, farewellTime) : given;
+    const limits = { ...options, ...(limit === undefined ? {} : { timeout: limit }) };
+    let isWanted = true;
+    const turn = this.#turns.take();
+    try {
+      await withLimits(limits, async () => {
+        await turn.before;
+        if (!isWanted || this.#state === "ended") return;
+        const isLive = this.#state === "open" || this.#state.leftOpen;
+        const isLost = this.#state !== "open";
+        this.#state = "ended";
+        if (!isLive || !this.#hasBegun) return;
+        line.mend();
+        // Of several only the last one counts: XA END is refused where it was reached before.
+        for (const sql of bounds.rollback.slice(0, -1)) await line.run(sql).catch(() => {});
+        try {
+          await line.run(bounds.rollback.at(-1)!);
+        } catch (error) {
+          // Nothing was committed, and a session that is gone is rolled back by the server.
+          const translated = translate(error, { ...failure, uncommitted: true });
+          if (!isLost && !endsTransaction(translated)) throw translated;
+        }
+      }, () => {
+        isWanted = false;
+        line.cut();
+      });
+    } catch (error) {
+      if (!(error instanceof GivenUp)) throw error;
+      if (!wasLost) throw this.#reasonOf(error, "The rollback", true);
+    } finally {
+      this.#state = "ended";
+      turn.leave();
+    }
+  }
+
+  /** Runs `last`, then what ends the transaction. `always`: also when nothing was run. */
+  async #end(
+    last: readonly Statement[],
+    closing: readonly string[],
+    options: CallOptions,
+    always = false,
+  ): Promise<ResultSet[]> {
+    const texts = this.#prepare(last);
+    let hasStarted = false;
+    try {
+      return await this.#call(options, async () => {
+        hasStarted = true;
+        if (!always && !this.#hasBegun && texts.length === 0) {
+          this.#state = "ended";
+          return [];
+        }
+        const results = await this.#runAll(texts, true);
+        this.#isEnding = true;
+        for (const sql of closing) await this.#run(sql);
+        this.#state = "ended";
+        return results;
+      });
+    } catch (error) {
+      if (hasStarted && this.#state === "open") {
+        const limits = options.timeout === undefined ? {} : { timeout: options.timeout };
+        await this.rollback(limits).catch(() => {}); // The first error is the one to tell.
+      }
+      throw error;
+    }
+  }
+
+  #prepare(statements: readonly Statement[]): string[] {
+    return toTexts(statements, { readOnly: this.#parts.readOnly, inTransaction: true });
+  }
+
+  async #control(sql: string, options: CallOptions): Promise<void> {
+    await this.#call(options, () => this.#runAll([sql], false));
+  }
+
+  /** Opens the transaction if it is not open, and runs texts one by one. `isBatch`: they have positions to be named by. */
+  async #runAll(texts: readonly string[], isBatch: boolean): Promise<ResultSet[]> {
+    if (!this.#hasBegun) await this.#open();
+    const results: ResultSet[] = [];
+    for (const [i, sql] of texts.entries()) results.push(await this.#run(sql, isBatch ? i : undefined));
+    return results;
+  }
+
+  async #open(): Promise<void> {
+    for (const sql of this.#parts.bounds.open) await this.#run(sql);
+    this.#hasBegun = true;
+    // Without a token each statement would run on its own, and be committed at once.
+    if (this.#parts.line.native.session) return;
+    const error = new DatabaseError(
+      `${this.#parts.failure.where} answered BEGIN without a session; nothing was written`,
+    );
+    this.#lose(error, false);
+    throw error;
+  }
+
+  /** One request. Throws a LedgeError. */
+  async #run(sql: string, statementIndex?: number): Promise<ResultSet> {
+    const uncommitted = !this.#isEnding;
+    try {
+      return fromDriver(await this.#parts.line.run(sql));
+    } catch (error) {
+      const translated = translate(error, { ...this.#parts.failure, uncommitted, statementIndex, sql });
+      const isOpen = translated instanceof DatabaseError && !translated.notApplied;
+      if (endsTransaction(translated) || (this.#isEnding && isOpen)) {
+        // Once COMMIT is on its way, a ROLLBACK could undo a part of it.
+        this.#lose(translated, uncommitted && !(translated instanceof TransactionLostError));
+      }
+      throw uncommitted && translated instanceof ConnectionError ? this.#lost(translated) : translated;
+    }
+  }
+
+  /** Runs `work` within its limits, when all calls before it have settled. */
+  async #call<T>(options: CallOptions, work: () => Promise<T>): Promise<T> {
+    const { line, timeout } = this.#parts;
+    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    let isWanted = true;
+    let hasStarted = false;
+    const turn = this.#turns.take();
+    try {
+      return await withLimits(limits, async () => {
+        await turn.before;
+        if (!isWanted) throw new InvalidStateError("The call was given up before its turn");
+        this.#check();
+        hasStarted = true;
+        return await work();
+      }, () => {
+        isWanted = false;
+        if (!hasStarted) return;
+        this.#lose(new TimeoutError("A call was given up"), !this.#isEnding);
+        line.cut();
+      });
+    } catch (error) {
+      if (!(error instanceof GivenUp)) throw error;
+      throw this.#reasonOf(error, "A call in a transaction", !hasStarted || !this.#isEnding, hasStarted);
+    } finally {
+      turn.leave();
+    }
+  }
+
+  #check(): void {
+    if (this.#state === "ended") {
+      const { where } = this.#parts.failure;
+      throw new InvalidStateError(`The transaction on ${where} has ended; open another with connect()`);
+    }
+    if (this.#state !== "open") throw this.#lost(this.#state.cause);
+  }
+
+  #lost(cause: unknown): TransactionLostError {
+    const { driverCode } = Object(cause) as { driverCode?: string };
+    const message = `The transaction on ${this.#parts.failure.where} is lost and nothing of it was applied; ` +
+      "roll back and run it again";
+    return new TransactionLostError(message, { cause, ...(driverCode === undefined ? {} : { driverCode }) });
+  }
+
+  #lose(cause: unknown, leftOpen: boolean): void {
+    if (this.#state === "open") this.#state = { cause, leftOpen };
+  }
+
+  #reasonOf(given: GivenUp, what: string, notApplied: boolean, isLost = true): unknown {
+    if (given.why === "abort") return given.reason;
+    const outcome = isLost ? "the transaction is lost" : "it was waiting for the calls before it";
+    const message = `${what} on ${this.#parts.failure.where} took longer than its timeout; ${outcome}`;
+    return new TimeoutError(message, { notApplied });
+  }
+}

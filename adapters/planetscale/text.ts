@@ -1,0 +1,130 @@
+/**
+ * Statements on their way to the driver. It sends text only, so the values are written into it here, each one exactly
+ * once and by the driver's own formatter, after what that would change without a word was refused.
+ *
+ * @module
+ */
+import { format } from "@planetscale/database";
+import { StatementError, ValidationError } from "../../src/errors.ts";
+import { isMultiple, isRead, splitPlaceholders, transactionControl } from "../../src/sql/scan.ts";
+import type { SqlValue, Statement } from "../../src/sql/statement.ts";
+
+/** Where statements are to run. */
+export interface Place {
+  readonly readOnly: boolean;
+  readonly inTransaction: boolean;
+}
+
+const minInteger = -(2n ** 63n);
+const maxInteger = 2n ** 64n - 1n;
+
+/**
+ * Statements as text. Throws a StatementError for several statements in one, for what begins or ends a transaction, which
+ * would do so behind the adapter's back, for too few or too many values, and in a transaction for what commits it
+ * unasked; with `readOnly` a ValidationError for what is not a read. Costs a few passes over the text.
+ */
+export function toTexts(statements: readonly Statement[], place: Place): string[] {
+  return statements.map(({ sql, params }, index) => {
+    const which = statements.length === 1 ? "The statement" : `Statement ${index} of the batch`;
+    const refuse = (message: string): never => {
+      throw new StatementError(`${which} ${message}`, { statementIndex: index });
+    };
+    if (!sql.isWellFormed()) throw new ValidationError(`${which} holds half a surrogate pair; nothing was sent`);
+    if (sql.includes(";") && isMultiple(sql, "mysql")) refuse("holds several statements; run them one by one");
+    const control = ending(sql);
+    if (control !== null) {
+      refuse(`is ${control}, which would begin or end a transaction unseen; use connect()`);
+    }
+    if (place.inTransaction) {
+      const committing = committed.exec(sql)?.[1];
+      if (committing !== undefined) {
+        refuse(`is ${committing.toUpperCase()}, with which MySQL commits the open transaction; run it outside of one`);
+      }
+    }
+    if (place.readOnly && writing.test(sql) && !isRead(sql, "mysql")) {
+      throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
+    }
+    return written(sql, params, which, refuse);
+  });
+}
+
+// What may stand before the first word. Of a comment that is executed, `/*!50000 …`, only its opening does.
+const leading = String.raw`^(?:\s|;|\(|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*M?!\d*|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/)*`;
+const first = new RegExp(`${leading}([a-z]+)`, "i");
+const mayControl = /^(?:begin|start|commit|end|abort|rollback|savepoint|release|prepare|xa|set)$/i;
+const savepoint = new RegExp(`${leading}(?:savepoint\\b|release\\b|rollback(?:\\s+work)?\\s+to\\b)`, "i");
+const writing = new RegExp(
+  `${leading}(?:insert|update|delete|replace|truncate|create|drop|alter|rename|with|select|load|grant|revoke|lock)\\b`,
+  "i",
+);
+/** What MySQL's manual lists as causing an implicit commit, as far as it can be sent here at all. */
+const committed = new RegExp(
+  `${leading}((?:create|drop)(?!\\s+temporary\\b)|alter|rename|truncate|lock|unlock|grant|revoke|cache|flush|reset|install|` +
+    String.raw`uninstall|load\s+index|(?:analyze|optimize|repair|check)\s+(?:local\s+|no_write_to_binlog\s+)?table|` +
+    String.raw`set\s+password)\b`,
+  "i",
+);
+
+/** The words with which the text begins or ends a transaction; null for savepoints and all else. */
+function ending(sql: string): string | null {
+  const word = first.exec(sql)?.[1];
+  if (word !== undefined && !mayControl.test(word)) return null;
+  return savepoint.test(sql) ? null : transactionControl(sql, "mysql");
+}
+
+/** The text with its values. A `?` in a string, a name or a comment is none, which the driver's own search could miss. */
+function written(
+  sql: string,
+  params: readonly SqlValue[],
+  which: string,
+  refuse: (message: string) => never,
+): string {
+  const pieces = splitPlaceholders(sql);
+  if (pieces.length !== params.length + 1) {
+    refuse(`has ${pieces.length - 1} placeholders and was given ${params.length} values`);
+  }
+  if (params.length === 0) return sql;
+  let text = pieces[0]!;
+  let before = lastOf(text);
+  for (const [i, value] of params.entries()) {
+    const literal = toLiteral(value, which, i);
+    const next = pieces[i + 1]!;
+    // MySQL reads quoted texts side by side as one.
+    if (literal.endsWith("'") && (isQuote(before) || isQuote(next.trimStart()[0]))) {
+      refuse(`has a quoted text beside value ${i + 1}; write AS before an alias, an operator between values`);
+    }
+    text += ` ${literal} ${next}`;
+    before = lastOf(next) ?? literal.at(-1);
+  }
+  return text;
+}
+
+function lastOf(piece: string): string | undefined {
+  return piece.trimEnd().at(-1);
+}
+
+function isQuote(character: string | undefined): boolean {
+  return character === "'" || character === '"';
+}
+
+/** One value. -0 becomes 0, as the server would make it. */
+function toLiteral(value: SqlValue, which: string, position: number): string {
+  const refuse = (what: string): never => {
+    throw new ValidationError(`${which} cannot take ${what} as value ${position + 1}; nothing was sent`);
+  };
+  switch (typeof value) {
+    case "number":
+      if (!Number.isFinite(value)) return refuse(`${value}, which MySQL cannot hold,`);
+      return format("?", [value]);
+    case "bigint":
+      if (value < minInteger || value > maxInteger) return refuse("an integer of more than 64 bits");
+      return format("?", [value]);
+    case "string":
+      return value.isWellFormed() ? format("?", [value]) : refuse("text with half a surrogate pair");
+    case "boolean":
+      return format("?", [value]);
+    case "object":
+      if (value === null || value instanceof Uint8Array) return format("?", [value]);
+  }
+  return refuse(value === undefined ? "undefined" : "an object that is not a Uint8Array");
+}
