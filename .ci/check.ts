@@ -36,6 +36,7 @@ const checks: [name: string, args: string[]][] = [
     "adapters/libsql.ts",
     "adapters/libsql_local.ts",
     "adapters/neon.ts",
+    "adapters/planetscale.ts",
     "src/web/hono.ts",
   ]],
 ];

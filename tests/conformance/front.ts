@@ -5,6 +5,12 @@
  * @module
  */
 import { startNeon } from "../servers/neon.ts";
+import { startFront as startPlanetScale } from "../servers/planetscale.ts";
+
+const KINDS = {
+  neon: () => startNeon(),
+  planetscale: () => startPlanetScale(),
+} as const;
 
 /** A front that runs beside the tests. */
 export interface Front extends AsyncDisposable {
@@ -15,8 +21,8 @@ export interface Front extends AsyncDisposable {
   /** Zeroes the counters. */
   reset(): void;
   /** Runs statements at the database behind it. */
-  run(sql: string): Promise<void>;
-  /** Resolves when every WebSocket is closed and every request is done. */
+  run(...statements: readonly string[]): Promise<void>;
+  /** Resolves when every request is done and every WebSocket closed. */
   settled(): Promise<void>;
 }
 
@@ -28,8 +34,8 @@ interface Ready {
 }
 
 /** Starts a front in a Worker. */
-export async function startFront(): Promise<Front> {
-  const worker = new Worker(import.meta.url, { type: "module", name: "front" });
+export async function startFront(kind: keyof typeof KINDS): Promise<Front> {
+  const worker = new Worker(import.meta.url, { type: "module", name: `front ${kind}` });
   const { url, control, shared } = await new Promise<Ready>((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = ({ message }) => reject(new Error(`The front did not start: ${message}`));
@@ -52,7 +58,7 @@ export async function startFront(): Promise<Front> {
       Atomics.store(counters, 0, 0);
       Atomics.store(counters, 1, 0);
     },
-    run: (sql) => ask("run", sql),
+    run: (...statements) => ask("run", JSON.stringify(statements)),
     settled: () => ask("settled"),
     async [Symbol.asyncDispose](): Promise<void> {
       await ask("stop");
@@ -61,8 +67,8 @@ export async function startFront(): Promise<Front> {
   };
 }
 
-async function serve(): Promise<void> {
-  const server = await startNeon();
+async function serve(kind: keyof typeof KINDS): Promise<void> {
+  const server = await KINDS[kind]();
   const shared = new SharedArrayBuffer(8);
   const counters = new Int32Array(shared);
   for (const [i, name] of (["requests", "statements"] as const).entries()) {
@@ -72,7 +78,9 @@ async function serve(): Promise<void> {
     });
   }
   const work: Record<string, (body: string) => Promise<unknown>> = {
-    run: (sql) => server.db.query(sql),
+    run: async (statements) => {
+      for (const sql of JSON.parse(statements)) await server.db.query(sql);
+    },
     settled: () => server.settled(),
     stop: () => server.stop(),
   };
@@ -88,4 +96,5 @@ async function serve(): Promise<void> {
   (self as unknown as { postMessage(message: unknown): void }).postMessage(ready);
 }
 
-if (self.name === "front") await serve();
+const [, kind] = /^front (neon|planetscale)$/.exec(self.name) ?? [];
+if (kind !== undefined) await serve(kind as keyof typeof KINDS);

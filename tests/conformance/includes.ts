@@ -61,7 +61,7 @@ export function includeSuite(target: Target): void {
     const tied = await session.query(Author).orderBy({ version: "asc" }).limit(2).include(["books"]).all();
     for (const { name, books } of tied) assertEquals(books.map(({ title }) => title), [name]);
     session.expungeAll();
-    const random = await session.query(Author).orderBy(sql`random()`).limit(2).include(["books"]).all();
+    const random = await session.query(Author).orderBy(place.random).limit(2).include(["books"]).all();
     for (const { name, books } of random) assertEquals(books.map(({ title }) => title), [name]);
   });
 

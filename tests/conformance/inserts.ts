@@ -36,7 +36,7 @@ export function insertSuite(target: Target): void {
       assertStrictEquals(result.one(), loaded);
       assertEquals([loaded.name, loaded.bio, loaded.version], ["Anna", "old", 2]);
       const again = await session.execute(
-        upsert.onConflict({ target: ["id"], update: { bio: sql`authors.bio || ${"er"}`, name: "An" } }),
+        upsert.onConflict({ target: ["id"], update: { bio: place.concat(sql`authors.bio`, "er"), name: "An" } }),
       );
       assertEquals([again.one().name, loaded.bio, loaded.version], ["An", "older", 3]);
       assertEquals(session.isModified(loaded), false);

@@ -76,6 +76,7 @@ async function empty(db: Database): Promise<void> {
 export const memory: Target = {
   name: "libsql memory",
   expects: { ...expects, concurrent: false },
+  sample: () => libsql({ url: ":memory:" }),
   async start(): Promise<Running> {
     const client = libsql({ url: ":memory:" });
     await createAll(client, models);
@@ -93,6 +94,7 @@ export const memory: Target = {
 export const file: Target = {
   name: "libsql file",
   expects,
+  sample: () => libsql({ url: ":memory:" }),
   async start(): Promise<Running> {
     const folder = await Deno.makeTempDir({ prefix: "conformance-" });
     const [client, other] = [libsql({ url: `file:${folder}/a.db` }), libsql({ url: `file:${folder}/a.db` })];
@@ -116,6 +118,7 @@ function remote(name: string, transport: "url" | "wsUrl"): Target {
   return {
     name,
     expects,
+    sample: () => libsql({ url: "http://localhost" }),
     async start(): Promise<Running> {
       const server = await startHrana({ busyTimeout: 0 });
       const open = () => libsql({ url: server[transport] });

@@ -8,7 +8,7 @@ import { neon } from "../../adapters/neon.ts";
 import { createAll, type Database } from "../../mod.ts";
 import { useFronts } from "../servers/neon.ts";
 import { models, tables } from "./models.ts";
-import { startFront } from "./neon_front.ts";
+import { startFront } from "./front.ts";
 import type { Expectations, RequestCounts, Running, Target } from "./setup.ts";
 
 useFronts(neonConfig);
@@ -53,8 +53,9 @@ function target(name: string, expects: Expectations, open: Open): Target {
   return {
     name,
     expects,
+    sample: () => open("postgresql://a:b@localhost/c").db,
     async start(): Promise<Running> {
-      const front = await startFront();
+      const front = await startFront("neon");
       const other = neon(front.url);
       await createAll(other, models);
       let mine = open(front.url);

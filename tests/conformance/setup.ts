@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { type Database, Session, type SessionOptions, UnsupportedError } from "../../mod.ts";
+import { type Database, Session, type SessionOptions, type Sql, sql, UnsupportedError } from "../../mod.ts";
 
 /** How many requests common work takes on a target. */
 export interface RequestCounts {
@@ -68,6 +68,10 @@ export interface Target {
   /** The name in the tests, such as "libsql http". */
   readonly name: string;
   readonly expects: Expectations;
+  /** A database of the kind, which is never connected to. */
+  sample(): Database;
+  /** Why the target cannot be started on this machine, if it cannot: its tests are skipped, and say so. */
+  readonly missing?: string | null;
   /** Starts it and makes the tables of the suite's models. */
   start(): Promise<Running>;
 }
@@ -123,6 +127,18 @@ export class Place {
   get hasNaN(): boolean {
     return this.db.dialect.name === "postgres";
   }
+  /** Whether text may hold NUL. */
+  get hasNul(): boolean {
+    return this.db.dialect.name === "mysql";
+  }
+  /** A random order. */
+  get random(): Sql {
+    return this.db.dialect.name === "mysql" ? sql`rand()` : sql`random()`;
+  }
+  /** Text put together. */
+  concat(left: Sql, right: string): Sql {
+    return this.db.dialect.name === "mysql" ? sql`CONCAT(${left}, ${right})` : sql`${left} || ${right}`;
+  }
   /** Text with a `?` for each value, with the placeholders of this database. */
   text(sql: string): string {
     let position = 0;
@@ -153,6 +169,7 @@ const running = new Map<Target, Running>();
 
 /** Starts the target before the first test of this file and stops it after the last. */
 export function share(target: Target): void {
+  if (typeof target.missing === "string") return;
   Deno.test.beforeAll(async () => {
     running.set(target, await target.start());
   });
@@ -170,6 +187,10 @@ export type Need = "interactive" | "concurrent" | "batches" | "coalesces";
  * test is that what needs one is refused.
  */
 export function test(target: Target, name: string, body: (place: Place) => Promise<void>, ...needs: Need[]): void {
+  if (typeof target.missing === "string") {
+    Deno.test({ name: `[${target.name}] ${name} (skipped: ${target.missing})`, ignore: true, fn() {} });
+    return;
+  }
   const missing = needs.filter((need) => !target.expects[need]);
   const isRefused = missing.length > 0 && missing[0] === "interactive" && missing.length === 1;
   const reason = isRefused

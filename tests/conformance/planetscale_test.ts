@@ -1,0 +1,4 @@
+import { planetscale } from "./planetscale.ts";
+import { conformance } from "./suite.ts";
+
+conformance(planetscale);
