@@ -67,15 +67,16 @@ export async function runBatch(
 }
 
 /**
- * Carries out a plan on a connection; with `commit` the transaction ends with it. Where later rows need keys that the
- * dialect cannot carry, each step is compiled when the keys before it are known.
+ * Carries out a plan on a connection of a database; with `committing`, which is called right before COMMIT may go out, the
+ * transaction ends with it. Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
+ * before it are known.
  */
 export async function runOnConnection(
   connection: Connection,
-  dialect: Dialect,
+  { dialect, batch }: Pick<Database, "dialect" | "batch">,
   { plan, compiled }: CompiledPlan,
   options: CallOptions,
-  commit: boolean,
+  committing: (() => void) | null,
 ): Promise<Outcome> {
   const run: Run = { target: connection, dialect, steps: plan.steps, options };
   const outcome: Outcome = { made: new Map(), staged: [], alreadyGone: 0 };
@@ -86,16 +87,21 @@ export async function runOnConnection(
   } else {
     const statements = compiled.map(({ statement }) => statement);
     try {
-      const results = commit
+      // Together with COMMIT, where that saves a trip; elsewhere what fails before COMMIT is known not to be applied.
+      const together = committing !== null && batch !== undefined;
+      if (together) committing();
+      const results = together
         ? await connection.commit(statements, options)
         : await sendAll(connection, statements, options);
-      return readAll(plan.steps, compiled, results);
+      add(outcome, readAll(plan.steps, compiled, results));
+      if (together) return outcome;
     } catch (error) {
       locate(error, plan.steps, compiled);
       throw explain(error, plan.steps, dialect);
     }
   }
-  if (commit) await connection.commit([], options);
+  committing?.();
+  if (committing !== null) await connection.commit([], options);
   return outcome;
 }
 

@@ -70,6 +70,8 @@ export class Transactions implements ScopeOwner {
   #stale: Set<object> = new Set();
   #flushing: Promise<void> | null = null;
   #connecting: Promise<Connection> | null = null;
+  /** Whether COMMIT may have gone out on the connection: what fails before it was not applied. */
+  #committing = false;
   /** What a commit of unknown outcome was about. */
   #doubtful: readonly InstanceState[] = [];
 
@@ -310,7 +312,7 @@ export class Transactions implements ScopeOwner {
     const outcome = await this.#carryOut(
       plan,
       "flush",
-      () => this.reads.exclusive(() => runOnConnection(connection, dialect, compiled, options, false)),
+      () => this.reads.exclusive(() => runOnConnection(connection, this.database, compiled, options, null)),
     );
     applyResults(this.tracker, dialect, plan, outcome.made);
     await this.#warn(outcome);
@@ -388,7 +390,7 @@ export class Transactions implements ScopeOwner {
     const { isolation, readOnly, deferrable } = this.#begin;
     const outcome = this.#connection === null
       ? await runBatch(database, compiled, this.settings, { ...options, isolation, readOnly, deferrable })
-      : await runOnConnection(this.#connection, database.dialect, compiled, options, true);
+      : await runOnConnection(this.#connection, database, compiled, options, () => this.#committing = true);
     applyCommitted(this.tracker, database.dialect, compiled.plan, outcome.made);
     return outcome;
   }
@@ -399,7 +401,7 @@ export class Transactions implements ScopeOwner {
       return await run();
     } catch (error) {
       if (doing === "commit") this.#lost = true; // its transaction is over, here or on the server
-      if (doing === "commit" && isAmbiguous(error)) {
+      if (doing === "commit" && isAmbiguous(error) && (this.#connection === null || this.#committing)) {
         this.lifecycle.become("unknown");
         const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
         this.#doubtful = [...planned, ...this.tracker.touched()];
@@ -488,6 +490,7 @@ export class Transactions implements ScopeOwner {
     this.extras.clear();
     this.#wrote = false;
     this.#lost = false;
+    this.#committing = false;
     this.#doubtful = [];
   }
 

@@ -1,5 +1,6 @@
 /**
- * The dialect of SQLite (3.40 and later) and libSQL, over whatever transport.
+ * The dialect of SQLite (3.40 and later) and libSQL, over whatever transport; `sqliteWith` is that of a service which
+ * allows less.
  *
  * @module
  */
@@ -8,51 +9,74 @@ import { guardFailure } from "./guard.ts";
 import { checkIdentifier } from "./identifier.ts";
 import { sqliteCodec, sqliteParam } from "./sqlite_codecs.ts";
 import { createTable, dropTable } from "./sqlite_ddl.ts";
-import { MAX_PARAMETERS, needsValues } from "./sqlite_source.ts";
+import { type SqliteLimits, UNLIMITED, utf8Length } from "./sqlite_limits.ts";
+import { needsValues } from "./sqlite_source.ts";
 import { onConflict } from "./conflict.ts";
 import { compileSteps } from "./sqlite_write.ts";
 import type { SqlValue } from "./statement.ts";
 import type { ColumnInfo } from "./table.ts";
 
 /** How SQLite and libSQL write SQL. */
-export const sqlite: Dialect = {
-  name: "sqlite",
-  quote(identifier) {
-    checkIdentifier(identifier);
-    return `"${identifier.replaceAll('"', '""')}"`;
-  },
-  placeholder: () => "?",
-  codec: sqliteCodec,
-  encodeParam: sqliteParam,
-  like: (left, right) => `${left} LIKE ${right} ESCAPE '\\'`,
-  // LIKE takes capital and small letters for the same; GLOB does not, and a prefix of it can use an index.
-  match(left, how, text, params) {
-    const exact = text.replace(/[*?[]/g, "[$&]");
-    params.push(`${how === "startsWith" ? "" : "*"}${exact}${how === "endsWith" ? "" : "*"}`);
-    return `${left} GLOB ?`;
-  },
-  readsMayWrite: false,
-  failureAborts: false,
-  returning: true,
-  maxParameters: MAX_PARAMETERS,
-  onConflict,
-  excluded: (column) => `excluded.${column}`,
-  // Decimals are text. Other text sorts by code point, JavaScript's by UTF-16 unit: they differ beyond U+FFFF only.
-  isOrdered: (type) => type.name !== "decimal" && type.name !== "json" && type.name !== "array",
-  inList,
-  limit(limit, offset, params) {
-    if (limit === null && offset === null) return "";
-    if (limit !== null) params.push(limit);
-    if (offset !== null) params.push(offset);
-    return ` LIMIT ${limit === null ? "-1" : "?"}${offset === null ? "" : " OFFSET ?"}`;
-  },
-  compile: (steps) => compileSteps(steps, sqlite),
-  guardFailure,
-  // Ascending, consecutive keys; those that an expression makes are neither.
-  carriesKeys: (table) => table.identity !== null,
-  createTable: (table) => createTable(table, sqlite),
-  dropTable: (table) => dropTable(table, sqlite),
-};
+export const sqlite: Dialect = sqliteWith({});
+
+/** How a SQLite with these limits writes SQL. */
+export function sqliteWith(options: Partial<SqliteLimits>): Dialect {
+  const limits: SqliteLimits = { ...UNLIMITED, ...options };
+  const dialect: Dialect = {
+    name: "sqlite",
+    quote(identifier) {
+      checkIdentifier(identifier);
+      return `"${identifier.replaceAll('"', '""')}"`;
+    },
+    placeholder: () => "?",
+    codec: (type) => sqliteCodec(type, limits),
+    encodeParam: (value, what) => sqliteParam(value, what, limits),
+    like: (left, right) => `${left} LIKE ${right} ESCAPE '\\'`,
+    // LIKE takes capital and small letters for the same; GLOB does not, and a prefix of it can use an index.
+    match(left, how, text, params) {
+      const exact = text.replace(/[*?[]/g, "[$&]");
+      const pattern = `${how === "startsWith" ? "" : "*"}${exact}${how === "endsWith" ? "" : "*"}`;
+      if (utf8Length(pattern) > limits.maxPatternBytes) return matchLong(left, how, text, params);
+      params.push(pattern);
+      return `${left} GLOB ?`;
+    },
+    readsMayWrite: false,
+    failureAborts: false,
+    returning: true,
+    maxParameters: limits.maxParameters,
+    onConflict,
+    excluded: (column) => `excluded.${column}`,
+    // Decimals are text. Other text sorts by code point, JavaScript's by UTF-16 unit: they differ beyond U+FFFF only.
+    isOrdered: (type) => type.name !== "decimal" && type.name !== "json" && type.name !== "array",
+    inList,
+    limit(limit, offset, params) {
+      if (limit === null && offset === null) return "";
+      if (limit !== null) params.push(limit);
+      if (offset !== null) params.push(offset);
+      return ` LIMIT ${limit === null ? "-1" : "?"}${offset === null ? "" : " OFFSET ?"}`;
+    },
+    compile: (steps) => compileSteps(steps, dialect, limits),
+    guardFailure,
+    // Ascending, consecutive keys; those that an expression makes are neither.
+    carriesKeys: (table) => table.identity !== null,
+    createTable: (table) => createTable(table, dialect),
+    dropTable: (table) => dropTable(table, dialect),
+  };
+  return dialect;
+}
+
+/** A match without a pattern, where it would be too long for one. No index is used. */
+function matchLong(
+  left: string,
+  how: "startsWith" | "endsWith" | "contains",
+  text: string,
+  params: SqlValue[],
+): string {
+  params.push(text);
+  if (how === "contains") return `instr(${left}, ?) > 0`;
+  params.push(text);
+  return `substr(${left}, ${how === "startsWith" ? "1, " : "-"}length(?)) = ?`;
+}
 
 function inList(
   columns: readonly ColumnInfo[],

@@ -19,6 +19,7 @@ import {
   checkTimestamp,
   checkUuid,
   checkVarchar,
+  columnName,
   dateText,
   decodeText,
   isArrayBuffer,
@@ -33,6 +34,7 @@ import {
   unreadable,
 } from "./codecs.ts";
 import type { Codec } from "./dialect.ts";
+import { type SqliteLimits, UNLIMITED } from "./sqlite_limits.ts";
 import type { SqlValue } from "./statement.ts";
 import type { ColumnType } from "./table.ts";
 
@@ -136,16 +138,27 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
   },
 };
 
+/** Where integers beyond 2^53 would come back rounded. */
+const safeBigint: Codec = {
+  encode: (value, column) => checkSafe(checkBigint(value, column), columnName(column)),
+  decode: codecs.bigint.decode,
+};
+
+function checkSafe(value: bigint, name: string): bigint {
+  if (Number.isSafeInteger(Number(value))) return value;
+  throw refusal(name, "a bigint of up to 53 bits", value, "this database would give it back rounded; keep it as text");
+}
+
 /** The codec of a column type. */
-export function sqliteCodec(type: ColumnType): Codec {
+export function sqliteCodec(type: ColumnType, { wideIntegers }: SqliteLimits = UNLIMITED): Codec {
   if (type.name === "array") {
     throw new UnsupportedError("SQLite has no arrays; declare the column t.json() instead");
   }
-  return codecs[type.name];
+  return type.name === "bigint" && !wideIntegers ? safeBigint : codecs[type.name];
 }
 
 /** A value given for a raw placeholder, as it travels. `what` is capitalised where it opens the message. */
-export function sqliteParam(value: unknown, what: string): SqlValue {
+export function sqliteParam(value: unknown, what: string, { wideIntegers }: SqliteLimits = UNLIMITED): SqlValue {
   if (value === null) return null;
   const name = capitalised(what);
   switch (typeof value) {
@@ -158,7 +171,7 @@ export function sqliteParam(value: unknown, what: string): SqlValue {
       return value + 0;
     case "bigint":
       if (!isInt64(value)) throw refusal(name, "a bigint of 64 bits", value, "pass it as text");
-      return value;
+      return wideIntegers ? value : checkSafe(value, name);
   }
   if (isDate(value)) return dateText(value, name);
   if (isBytes(value)) return value;

@@ -11,13 +11,14 @@ import { isOpenKey, known } from "./cell.ts";
 import { divide } from "./chunks.ts";
 import { isBytes } from "./codecs.ts";
 import type { Dialect } from "./dialect.ts";
+import { type SqliteLimits, UNLIMITED, utf8Length } from "./sqlite_limits.ts";
 import type { SqlValue } from "./statement.ts";
 import type { Cell, KeyRef } from "./step.ts";
 import type { ColumnInfo } from "./table.ts";
 import { Sql, writeSql } from "./tag.ts";
 
-/** The placeholders that one statement may have (SQLITE_MAX_VARIABLE_NUMBER since 3.32). */
-export const MAX_PARAMETERS = 32_766;
+/** The placeholders that one statement may have. */
+export const MAX_PARAMETERS: number = UNLIMITED.maxParameters;
 /** The rows of one JSON parameter: what bounds the memory that one statement takes. */
 export const MAX_JSON_ROWS = 5_000;
 /** The rows of one VALUES list: longer ones gain nothing and make long texts. */
@@ -85,16 +86,22 @@ function parameters(row: readonly Cell[]): number {
 export function* chunks(
   fields: readonly Field[],
   rows: readonly (readonly Cell[])[],
+  { maxParameters, maxValueBytes }: SqliteLimits,
   before: (row: number, start: number) => boolean = () => false,
 ): Generator<readonly [from: number, to: number]> {
   const values = needsValues(fields) || rows.some((row) => row.some(isOpaque));
   yield* divide(rows.length, {
     rows: values ? MAX_VALUES_ROWS : MAX_JSON_ROWS,
     // Two are kept for what a statement has besides its rows.
-    cost: MAX_PARAMETERS - 2,
-    costOf: (row) => values ? parameters(rows[row]!) : 0,
+    cost: values ? maxParameters - 2 : maxValueBytes,
+    costOf: (row) => values ? parameters(rows[row]!) : maxValueBytes === Infinity ? 0 : bytes(rows[row]!),
     before,
   });
+}
+
+/** No less than the bytes that a row takes in a JSON parameter, where a cell may have two positions, one of them null. */
+function bytes(row: readonly Cell[]): number {
+  return utf8Length(JSON.stringify(row.map(json))) + 6 * row.length + 20 * row.filter(isOpenKey).length;
 }
 
 /** The rows as a source: JSON where it is exact, VALUES elsewhere. `rows` has one cell a field, never undefined. */

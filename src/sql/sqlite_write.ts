@@ -13,6 +13,7 @@ import type { Dialect } from "./dialect.ts";
 import { staleToken } from "./guard.ts";
 import { tableName } from "./sqlite_ddl.ts";
 import { KeyLedger } from "./sqlite_keys.ts";
+import type { SqliteLimits } from "./sqlite_limits.ts";
 import { chunks, type Field, source, writeCell } from "./sqlite_source.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { Cell, CompiledStatement, DeleteStep, InsertStep, RowMatch, Step, UpdateRow, UpdateStep } from "./step.ts";
@@ -22,13 +23,14 @@ import { Sql, writeSql } from "./tag.ts";
 /** What the compiling of one batch shares: where statements go, and which keys they make. */
 interface Batch {
   readonly dialect: Dialect;
+  readonly limits: SqliteLimits;
   readonly keys: KeyLedger;
   readonly out: CompiledStatement[];
 }
 
 /** Turns steps into statements. Costs one pass over the rows. */
-export function compileSteps(steps: readonly Step[], dialect: Dialect): CompiledStatement[] {
-  const batch: Batch = { dialect, keys: new KeyLedger(dialect), out: [] };
+export function compileSteps(steps: readonly Step[], dialect: Dialect, limits: SqliteLimits): CompiledStatement[] {
+  const batch: Batch = { dialect, limits, keys: new KeyLedger(dialect), out: [] };
   for (const [i, step] of steps.entries()) {
     if (step.kind === "insert") compileInsert(step, i, batch);
     else if (step.kind === "update") compileUpdate(step, i, batch);
@@ -74,7 +76,7 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
       isOpenKey(cell) && cell.table === table && made && first !== null && cell.ordinal >= first + start &&
       cell.ordinal < first + row
     );
-  for (const [from, to] of chunks(insert.columns, insert.rows, divide)) {
+  for (const [from, to] of chunks(insert.columns, insert.rows, batch.limits, divide)) {
     let statement: Statement;
     if (bare && !made) {
       statement = { sql: `${into} DEFAULT VALUES${tail}`, params: [] };
@@ -122,7 +124,7 @@ function updateRows(update: UpdateStep, start: number, end: number, step: number
     ...columns.map(({ i }) => row.cells[i] ?? null),
     ...partial.map(({ i }) => row.cells[i] === undefined ? 0 : 1),
   ]);
-  for (const [from, to] of chunks(fields, cells)) {
+  for (const [from, to] of chunks(fields, cells, batch.limits)) {
     const rows = source(fields, cells.slice(from, to), keys, dialect);
     const sets = columns.map(({ column, i }, at) => {
       const name = dialect.quote(column.name);
@@ -173,7 +175,7 @@ function compileDelete(remove: DeleteStep, step: number, batch: Batch): void {
   const { table, rows } = remove;
   compileGuard(table, rows, remove.compare, step, batch, !remove.checked);
   const cells = rows.map((row) => row.key);
-  for (const [from, to] of chunks(table.key, cells)) {
+  for (const [from, to] of chunks(table.key, cells, batch.limits)) {
     const some = source(table.key, cells.slice(from, to), batch.keys, batch.dialect);
     const key = columnNames(table.key, batch.dialect);
     const left = table.key.length === 1 ? key : `(${key})`;
@@ -209,7 +211,7 @@ function compileGuard(
     if (befores > 0) cell.push(row.before ? 1 : 0, ...compare.map((_, i) => row.before?.[i] ?? null));
     return cell;
   });
-  for (const [from, to] of chunks(fields, cells)) {
+  for (const [from, to] of chunks(fields, cells, batch.limits)) {
     const some = source(fields, cells.slice(from, to), batch.keys, dialect);
     const on = table.key.map((column, i) => `t.${dialect.quote(column.name)} = ${some.values[i + 1]}`);
     let at = table.key.length + 1;
