@@ -35,6 +35,7 @@ const checks: [name: string, args: string[]][] = [
     "mod.ts",
     "adapters/libsql.ts",
     "adapters/libsql_local.ts",
+    "adapters/d1.ts",
     "adapters/neon.ts",
     "adapters/planetscale.ts",
     "src/web/hono.ts",

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isBytes } from "./codecs.ts";
 import type { Dialect } from "./dialect.ts";
 import { guardFailure } from "./guard.ts";
 import { checkIdentifier } from "./identifier.ts";
@@ -48,7 +49,7 @@ export function sqliteWith(options: Partial<SqliteLimits>): Dialect {
     excluded: (column) => `excluded.${column}`,
     // Decimals are text. Other text sorts by code point, JavaScript's by UTF-16 unit: they differ beyond U+FFFF only.
     isOrdered: (type) => type.name !== "decimal" && type.name !== "json" && type.name !== "array",
-    inList,
+    inList: (columns, values, params) => inList(columns, values, params, limits),
     limit(limit, offset, params) {
       if (limit === null && offset === null) return "";
       if (limit !== null) params.push(limit);
@@ -82,19 +83,31 @@ function inList(
   columns: readonly ColumnInfo[],
   values: readonly (readonly SqlValue[])[],
   params: SqlValue[],
+  { maxParameters }: SqliteLimits,
 ): string {
   const tuple = `(${columns.map(() => "?").join(", ")})`;
-  if (values.length > 0 && (values.length === 1 || needsValues(columns))) {
+  // Half of the placeholders are left to the rest of the statement. Bytes have a form as text, doubles have none.
+  const asText = values.length * columns.length > maxParameters / 2 && !columns.some(isDouble);
+  if (values.length > 0 && (values.length === 1 || needsValues(columns) && !asText)) {
     for (const value of values) params.push(...value);
     return columns.length === 1
       ? `(${values.map(() => "?").join(", ")})`
       : `(VALUES ${values.map(() => tuple).join(", ")})`;
   }
-  const cell = (column: ColumnInfo, path: string): string =>
-    ["integer", "bigint", "identity"].includes(column.type.name) ? `CAST(${path} AS INTEGER)` : path;
-  const plain = (value: SqlValue | undefined): unknown => typeof value === "bigint" ? String(value) : value;
+  const cell = (column: ColumnInfo, path: string): string => {
+    if (column.type.name === "bytes") return `unhex(${path})`;
+    return ["integer", "bigint", "identity"].includes(column.type.name) ? `CAST(${path} AS INTEGER)` : path;
+  };
+  const plain = (value: SqlValue | undefined): unknown => {
+    if (isBytes(value)) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return typeof value === "bigint" ? String(value) : value;
+  };
   const one = columns.length === 1;
   params.push(JSON.stringify(values.map((value) => one ? plain(value[0]) : value.map(plain))));
   const picked = columns.map((column, i) => cell(column, one ? "value" : `value->>${i}`)).join(", ");
   return `(SELECT ${picked} FROM json_each(?))`;
+}
+
+function isDouble({ type }: ColumnInfo): boolean {
+  return type.name === "real" || type.name === "double";
 }

@@ -120,7 +120,7 @@ export function keySuite(target: Target): void {
       if (i % 2 === 0) sample.bytes = new Uint8Array([i % 256, 0, 255]);
       if (i % 3 === 0) sample.double = i / 7;
       if (i % 5 === 0) sample.json = { i, text: "'\"\\" };
-      if (i % 7 === 0) sample.bigint = BigInt(i) * 10n ** 16n;
+      if (i % 7 === 0) sample.bigint = place.big(BigInt(i) * 10n ** 16n);
       if (i % 11 === 0) sample.text = null;
       if (i % 13 === 0) sample.timestamp = new Date(i * 1e10);
       if (i % 17 === 0) sample.boolean = i % 2 === 0;

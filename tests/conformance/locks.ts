@@ -73,6 +73,7 @@ export function lockSuite(target: Target): void {
           [],
         );
       }
+      if (!place.target.expects.interactive) await session.query(Author).forUpdate().all();
       await assertRejects(
         () => session.query(Author).forUpdate({ skipLocked: true }).all(),
         UnsupportedError,

@@ -41,6 +41,8 @@ export interface Expectations {
   readonly interactive: boolean;
   /** Whether another client can read and write while an interactive transaction is open. */
   readonly concurrent: boolean;
+  /** Whether the database gives back integers of 64 bits; those beyond 2^53 are refused otherwise. True unless given. */
+  readonly wideIntegers?: boolean;
   readonly requests: RequestCounts;
 }
 
@@ -130,6 +132,14 @@ export class Place {
   /** Whether text may hold NUL. */
   get hasNul(): boolean {
     return this.db.dialect.name === "mysql";
+  }
+  /** A bigint of 64 bits, or one of 53 in its place where the database has no more. */
+  big(value: bigint): bigint {
+    return this.target.expects.wideIntegers === false ? value % 2n ** 53n : value;
+  }
+  /** Values of a row, the bigint as the database can hold it. */
+  fit<T extends { readonly bigint?: bigint | null }>(row: T): T {
+    return typeof row.bigint === "bigint" ? { ...row, bigint: this.big(row.bigint) } : row;
   }
   /** A random order. */
   get random(): Sql {

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Capabilities, Database } from "../../mod.ts";
+import { d1Target } from "./d1.ts";
 import { file, http as libsqlHttp } from "./libsql.ts";
 import { http as neonHttp, httpOnly, pool } from "./neon.ts";
 import { planetscale } from "./planetscale.ts";
@@ -15,6 +16,7 @@ import type { RequestCounts, Target } from "./setup.ts";
 const COLUMNS: readonly (readonly [heading: string, target: Target])[] = [
   ["libSQL HTTP", libsqlHttp],
   ["libSQL file", file],
+  ["D1", d1Target],
   ["Neon", neonHttp],
   ["Neon, HTTP only", httpOnly],
   ["Neon `Pool`", pool],

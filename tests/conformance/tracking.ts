@@ -202,7 +202,7 @@ export function trackingSuite(target: Target): void {
   ];
 
   test(target, "session.commit() writes every column type so that it reads the same", async (place) => {
-    const samples = values.map((value) => new Sample(value));
+    const samples = values.map((value) => new Sample(place.fit(value)));
     const expected = new Map(samples.map((sample) => [sample.id, { ...sample }]));
     await place.save(...samples);
     await using reader = place.session();
@@ -211,11 +211,13 @@ export function trackingSuite(target: Target): void {
 
   test(target, "session.commit() updates every column type so that it reads the same", async (place) => {
     const [rich, ...others] = values;
-    await place.save(...values.map(() => new Sample(rich!)));
+    await place.save(...values.map(() => new Sample(place.fit(rich!))));
     await using session = place.session();
     const samples = await session.query(Sample).orderBy({ id: "asc" }).all();
     const blank = { ...new Sample({}), id: undefined };
-    samples.forEach((sample, i) => Object.assign(sample, { ...blank, ...others[i], id: sample.id }));
+    samples.forEach((sample, i) =>
+      Object.assign(sample, { ...blank, ...others[i] && place.fit(others[i]!), id: sample.id })
+    );
     await session.commit();
     await using reader = place.other();
     const read = await reader.query(Sample).orderBy({ id: "asc" }).all();
