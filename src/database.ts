@@ -82,6 +82,11 @@ export interface Connection {
   commit(last?: readonly Statement[], options?: CallOptions): Promise<ResultSet[]>;
   /** Rolls back and ends the transaction. Does nothing after a commit, a rollback or a loss. */
   rollback(options?: CallOptions): Promise<void>;
+  /**
+   * Whether COMMIT may have gone out, so that what was written may be there; once `commit` was called, where the adapter
+   * does not say.
+   */
+  readonly mayBeCommitted?: boolean;
   /** The driver's own handle of the transaction. */
   readonly native: unknown;
 }

@@ -65,6 +65,11 @@ export class PlanetScaleConnection implements PreparableConnection {
     this.#parts = parts;
   }
 
+  /** Whether COMMIT was sent. */
+  get mayBeCommitted(): boolean {
+    return this.#isEnding;
+  }
+
   /** The driver's Connection, which is in the transaction once something was run in it. */
   get native(): unknown {
     return this.#parts.line.native;

@@ -67,13 +67,13 @@ export async function runBatch(
 }
 
 /**
- * Carries out a plan on a connection of a database; with `committing`, which is called right before COMMIT may go out, the
+ * Carries out a plan on a connection; with `committing`, which is called right before COMMIT may go out, the
  * transaction ends with it. Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
  * before it are known.
  */
 export async function runOnConnection(
   connection: Connection,
-  { dialect, batch }: Pick<Database, "dialect" | "batch">,
+  dialect: Dialect,
   { plan, compiled }: CompiledPlan,
   options: CallOptions,
   committing: (() => void) | null,
@@ -87,14 +87,11 @@ export async function runOnConnection(
   } else {
     const statements = compiled.map(({ statement }) => statement);
     try {
-      // Together with COMMIT, where that saves a trip; elsewhere what fails before COMMIT is known not to be applied.
-      const together = committing !== null && batch !== undefined;
-      if (together) committing();
-      const results = together
+      committing?.();
+      const results = committing !== null
         ? await connection.commit(statements, options)
         : await sendAll(connection, statements, options);
-      add(outcome, readAll(plan.steps, compiled, results));
-      if (together) return outcome;
+      return readAll(plan.steps, compiled, results);
     } catch (error) {
       locate(error, plan.steps, compiled);
       throw explain(error, plan.steps, dialect);

@@ -65,7 +65,7 @@ async function insertNew(
     relations: [],
     needsConversation: true,
   };
-  const { made } = await runOnConnection(connection, { dialect }, { plan, compiled: [] }, options, null);
+  const { made } = await runOnConnection(connection, dialect, { plan, compiled: [] }, options, null);
   const written = changes.map((change) => {
     const key = writtenKey(change);
     const values = made.get(change)!;

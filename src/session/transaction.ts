@@ -312,7 +312,7 @@ export class Transactions implements ScopeOwner {
     const outcome = await this.#carryOut(
       plan,
       "flush",
-      () => this.reads.exclusive(() => runOnConnection(connection, this.database, compiled, options, null)),
+      () => this.reads.exclusive(() => runOnConnection(connection, dialect, compiled, options, null)),
     );
     applyResults(this.tracker, dialect, plan, outcome.made);
     await this.#warn(outcome);
@@ -390,7 +390,7 @@ export class Transactions implements ScopeOwner {
     const { isolation, readOnly, deferrable } = this.#begin;
     const outcome = this.#connection === null
       ? await runBatch(database, compiled, this.settings, { ...options, isolation, readOnly, deferrable })
-      : await runOnConnection(this.#connection, database, compiled, options, () => this.#committing = true);
+      : await runOnConnection(this.#connection, database.dialect, compiled, options, () => this.#committing = true);
     applyCommitted(this.tracker, database.dialect, compiled.plan, outcome.made);
     return outcome;
   }
@@ -401,7 +401,7 @@ export class Transactions implements ScopeOwner {
       return await run();
     } catch (error) {
       if (doing === "commit") this.#lost = true; // its transaction is over, here or on the server
-      if (doing === "commit" && isAmbiguous(error) && (this.#connection === null || this.#committing)) {
+      if (doing === "commit" && isAmbiguous(error) && this.#mayBeCommitted) {
         this.lifecycle.become("unknown");
         const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
         this.#doubtful = [...planned, ...this.tracker.touched()];
@@ -416,6 +416,11 @@ export class Transactions implements ScopeOwner {
       if (doing === "commit") await this.#connection?.rollback().catch(() => {});
       throw error;
     }
+  }
+
+  /** Whether a commit that has failed may have been applied, if its error does not say. */
+  get #mayBeCommitted(): boolean {
+    return this.#connection === null || this.#committing && this.#connection.mayBeCommitted !== false;
   }
 
   #fail(error: unknown): void {

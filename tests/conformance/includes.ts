@@ -4,7 +4,7 @@
  * @module
  */
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { DetachedInstanceError, select, sql, ValidationError } from "../../mod.ts";
+import { DetachedInstanceError, select, ValidationError } from "../../mod.ts";
 import { Author, author, Book, Booking, Employee, Maker, Part, Product, Review, Seat, Tag, User } from "./models.ts";
 import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
