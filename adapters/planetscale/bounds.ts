@@ -13,6 +13,8 @@ export interface Bounds {
   readonly rollback: readonly string[];
   /** Absent where the transaction cannot be prepared. */
   readonly prepare?: readonly string[];
+  /** Set where the server's sessions do not tell that they are in the transaction. */
+  readonly isUntold?: true;
 }
 
 /** MySQL's isolation levels, weakest first. */

@@ -50,6 +50,13 @@ export interface DriverConnection {
   readonly session: unknown;
 }
 
+/** Whether the session of a connection says that it is in no transaction. One of another make than Vitess's does not tell. */
+export function isOutside({ session }: DriverConnection): boolean {
+  const { vitessSession } = Object(session) as { vitessSession?: unknown };
+  if (typeof vitessSession !== "object" || vitessSession === null) return false;
+  return (vitessSession as { inTransaction?: unknown }).inTransaction !== true;
+}
+
 /** Whether a value looks like a `Client`. */
 export function isClient(value: unknown): value is PlanetScaleClient {
   if (typeof value !== "object" || value === null) return false;

@@ -6,7 +6,6 @@
  */
 import type { CallOptions, PreparableConnection } from "../../src/database.ts";
 import {
-  ConnectionError,
   DatabaseError,
   InvalidStateError,
   TimeoutError,
@@ -17,8 +16,10 @@ import { quote } from "../../src/sql/mysql_names.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { Bounds } from "./bounds.ts";
-import { endsTransaction, type Failure, translate } from "./errors.ts";
+import { isOutside } from "./client.ts";
+import { endsTransaction, type Failure, mayBeApplied, saysLost, translate } from "./errors.ts";
 import type { Line } from "./line.ts";
+import { givenUpError, type Loss, lossError } from "./loss.ts";
 import { toTexts } from "./text.ts";
 import { Turns } from "./turns.ts";
 import { fromDriver } from "./values.ts";
@@ -36,19 +37,13 @@ export interface ConnectionParts {
   readonly failure: Failure;
 }
 
-/** Why a transaction is lost, and whether the server may still hold it open, with its locks. */
-interface Loss {
-  readonly cause: unknown;
-  readonly leftOpen: boolean;
-}
-
 /**
  * A transaction on PlanetScale. Requests: none to open it, one for each statement, and before the first one for BEGIN (one
  * more with an isolation level), one for `commit`; none at all when nothing was run. Calls that overlap wait for each
  * other, in the order in which they were made: two at once would each send back the same token, and one would be lost.
  *
  * Lost, and good for nothing but `rollback()`, after: the server's limit of 20 seconds, a broken connection, a call that
- * was given up, a deadlock. `rollback()` then still tells the server, where it may hold the transaction open, so that
+ * was given up, a deadlock, a statement that may have been applied, an answer from outside of it. `rollback()` then still tells the server, where it may hold the transaction open, so that
  * its locks are freed; it waits for the answer a second at most and does not mind what it is. Only where the answer to the
  * first statement was lost it cannot: that answer names the transaction, which the server then ends by itself.
  */
@@ -65,9 +60,9 @@ export class PlanetScaleConnection implements PreparableConnection {
     this.#parts = parts;
   }
 
-  /** Whether COMMIT was sent. */
+  /** Whether COMMIT was sent, or the server has ended the transaction and did not say how. */
   get mayBeCommitted(): boolean {
-    return this.#isEnding;
+    return this.#isEnding || typeof this.#state === "object" && this.#state.mayBeCommitted === true;
   }
 
   /** The driver's Connection, which is in the transaction once something was run in it. */
@@ -164,7 +159,7 @@ export class PlanetScaleConnection implements PreparableConnection {
       });
     } catch (error) {
       if (!(error instanceof GivenUp)) throw error;
-      if (!wasLost) throw this.#reasonOf(error, "The rollback", true);
+      if (!wasLost) throw givenUpError(error, `The rollback on ${failure.where}`, true);
     } finally {
       this.#state = "ended";
       turn.leave();
@@ -221,29 +216,42 @@ export class PlanetScaleConnection implements PreparableConnection {
   async #open(): Promise<void> {
     for (const sql of this.#parts.bounds.open) await this.#run(sql);
     this.#hasBegun = true;
-    // Without a token each statement would run on its own, and be committed at once.
-    if (this.#parts.line.native.session) return;
-    const error = new DatabaseError(
-      `${this.#parts.failure.where} answered BEGIN without a session; nothing was written`,
-    );
-    this.#lose(error, false);
-    throw error;
+    // Each statement would run on its own, and be committed at once.
+    if (this.#parts.line.native.session && !this.#isOutside) return;
+    const { where } = this.#parts.failure;
+    const cause = new DatabaseError(`${where} answered BEGIN without a session in a transaction; nothing was written`);
+    this.#lose({ cause, leftOpen: false });
+    throw cause;
   }
 
   /** One request. Throws a LedgeError. */
   async #run(sql: string, statementIndex?: number): Promise<ResultSet> {
     const uncommitted = !this.#isEnding;
+    let result: ResultSet;
     try {
-      return fromDriver(await this.#parts.line.run(sql));
+      result = fromDriver(await this.#parts.line.run(sql));
     } catch (error) {
-      const translated = translate(error, { ...this.#parts.failure, uncommitted, statementIndex, sql });
-      const isOpen = translated instanceof DatabaseError && !translated.notApplied;
-      if (endsTransaction(translated) || (this.#isEnding && isOpen)) {
-        // Once COMMIT is on its way, a ROLLBACK could undo a part of it.
-        this.#lose(translated, uncommitted && !(translated instanceof TransactionLostError));
-      }
-      throw uncommitted && translated instanceof ConnectionError ? this.#lost(translated) : translated;
+      const failure = { ...this.#parts.failure, statementIndex, sql };
+      const translated = translate(error, { ...failure, uncommitted });
+      // A statement that may have been applied must not be told as failed and then be committed.
+      const isOpen = mayBeApplied(uncommitted ? translate(error, failure) : translated, sql);
+      if (!endsTransaction(translated) && !isOpen && !(uncommitted && this.#isOutside)) throw translated;
+      // Once COMMIT is on its way a ROLLBACK could undo a part of it, unless it certainly did nothing.
+      const leftOpen = (uncommitted || !isOpen) && !this.#isOutside && !(translated instanceof TransactionLostError);
+      const loss = this.#lose({ cause: translated, leftOpen, mayBeCommitted: !uncommitted && isOpen });
+      throw uncommitted && !saysLost(translated) ? this.#lost(loss) : translated;
     }
+    if (uncommitted && this.#isOutside) {
+      // As after a statement that commits: nobody said that it was rolled back.
+      const cause = new DatabaseError("The server answered with a session that is in no transaction");
+      throw this.#lost(this.#lose({ cause, leftOpen: false, mayBeCommitted: true }));
+    }
+    return result;
+  }
+
+  /** Whether the session that the server has last given says that it is not in the transaction, which it was in. */
+  get #isOutside(): boolean {
+    return this.#hasBegun && !this.#parts.bounds.isUntold && isOutside(this.#parts.line.native);
   }
 
   /** Runs `work` within its limits, when all calls before it have settled. */
@@ -263,12 +271,14 @@ export class PlanetScaleConnection implements PreparableConnection {
       }, () => {
         isWanted = false;
         if (!hasStarted) return;
-        this.#lose(new TimeoutError("A call was given up"), !this.#isEnding);
+        const cause = new TimeoutError("A call was given up");
+        this.#lose({ cause, leftOpen: !this.#isEnding, mayBeCommitted: this.#isEnding });
         line.cut();
       });
     } catch (error) {
       if (!(error instanceof GivenUp)) throw error;
-      throw this.#reasonOf(error, "A call in a transaction", !hasStarted || !this.#isEnding, hasStarted);
+      const what = `A call in a transaction on ${this.#parts.failure.where}`;
+      throw givenUpError(error, what, !hasStarted || !this.#isEnding, hasStarted);
     } finally {
       turn.leave();
     }
@@ -279,24 +289,15 @@ export class PlanetScaleConnection implements PreparableConnection {
       const { where } = this.#parts.failure;
       throw new InvalidStateError(`The transaction on ${where} has ended; open another with connect()`);
     }
-    if (this.#state !== "open") throw this.#lost(this.#state.cause);
+    if (this.#state !== "open") throw this.#lost(this.#state);
   }
 
-  #lost(cause: unknown): TransactionLostError {
-    const { driverCode } = Object(cause) as { driverCode?: string };
-    const message = `The transaction on ${this.#parts.failure.where} is lost and nothing of it was applied; ` +
-      "roll back and run it again";
-    return new TransactionLostError(message, { cause, ...(driverCode === undefined ? {} : { driverCode }) });
+  #lost(loss: Loss): DatabaseError {
+    return lossError(this.#parts.failure.where, loss);
   }
 
-  #lose(cause: unknown, leftOpen: boolean): void {
-    if (this.#state === "open") this.#state = { cause, leftOpen };
-  }
-
-  #reasonOf(given: GivenUp, what: string, notApplied: boolean, isLost = true): unknown {
-    if (given.why === "abort") return given.reason;
-    const outcome = isLost ? "the transaction is lost" : "it was waiting for the calls before it";
-    const message = `${what} on ${this.#parts.failure.where} took longer than its timeout; ${outcome}`;
-    return new TimeoutError(message, { notApplied });
+  #lose(loss: Loss): Loss {
+    if (this.#state === "open") this.#state = loss;
+    return loss;
   }
 }

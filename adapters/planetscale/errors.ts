@@ -24,6 +24,9 @@ import {
   UniqueViolationError,
   UnsupportedError,
 } from "../../src/errors.ts";
+import { CONFLICT, INCREMENT } from "../../src/sql/mysql_guard.ts";
+import { isRead } from "../../src/sql/scan.ts";
+import { mysqlTokens } from "../../src/sql/mysql_tokens.ts";
 import { causes, neverReached } from "../shared/causes.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 import { detailsOf, readWords, type Said, withoutValues } from "./words.ts";
@@ -38,7 +41,7 @@ export interface Failure {
   readonly uncommitted?: boolean;
   /** The position of the statement that failed, among those of a batch. */
   readonly statementIndex?: number | undefined;
-  /** What was sent: it tells which guard has failed where the server does not say (1242: no strict mode). */
+  /** What was sent: it tells which guards could fail, and which did where the server does not say (1242: no strict mode). */
   readonly sql?: string | undefined;
 }
 
@@ -55,11 +58,15 @@ interface Rule {
   readonly status?: RegExp;
   readonly make: Make;
   readonly isOpen?: true;
+  /** For what failed within a transaction only. */
+  readonly inTransaction?: true;
 }
 
 const rules: readonly Rule[] = [
   { text: /transaction \S+: ended at .*\(transaction committed\)/, make: ConnectionError, isOpen: true },
   { text: /transaction \S+: (?:not found|ended at)|VT15001|ROLLBACK required/, make: TransactionLostError },
+  // vtgate could not undo a part of a statement by itself, and undid the transaction; of one statement that is all the same.
+  { text: /transaction rolled back to reverse/, make: TransactionLostError, inTransaction: true },
   { errno: [1402, 1613, 1206, 3100], make: TransactionLostError },
   { errno: [1062, 1169, 1557, 1586, 1761, 1762], make: UniqueViolationError },
   { errno: [1216, 1217, 1451, 1452], make: ForeignKeyViolationError },
@@ -121,7 +128,7 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
     ...(failure.statementIndex === undefined ? {} : { statementIndex: failure.statementIndex }),
   };
   const ambiguous = { ...options, notApplied: uncommitted };
-  const guard = guardError(said.errno === 1242 ? failure.sql ?? message : message, options);
+  const guard = guardError(said.errno === 1242, message, failure.sql ?? "", options);
   if (guard !== undefined) return guard;
   if (status === 401 || status === 403) {
     return new AuthenticationError(`${where} refused the login: ${message}; check username and password`, options);
@@ -132,7 +139,7 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (status === 413) {
     return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
   }
-  const rule = rules.find((rule) => matches(rule, said));
+  const rule = rules.find((rule) => matches(rule, said) && (uncommitted || !rule.inTransaction));
   if (rule !== undefined) {
     const all = { ...(rule.isOpen ? ambiguous : options), ...detailsOf(said) };
     const named = code === undefined || message.includes(String(code)) ? message : `${message} (${code})`;
@@ -144,7 +151,8 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
     const isLoss = said.status === "ABORTED" && uncommitted;
     return isLoss ? new TransactionLostError(lost(where, message), options) : new DatabaseError(message, ambiguous);
   }
-  if (neverReached(error)) {
+  // A status came with an answer, and so the request was sent, whatever words a gateway has for its own trouble.
+  if (status === undefined && neverReached(error)) {
     return new ConnectionError(`${where} cannot be reached: ${redact(deepest(error))}; nothing was sent`, options);
   }
   const outcome = uncommitted ? "its transaction is lost" : "what was sent may or may not have been applied";
@@ -159,6 +167,17 @@ export function endsTransaction(error: unknown): boolean {
   );
 }
 
+/** Whether an error leaves open if its statement was applied. A read whose result could not be taken in did nothing. */
+export function mayBeApplied(error: LedgeError, sql: string): boolean {
+  if (!(error instanceof DatabaseError) || error.notApplied) return false;
+  return !(error instanceof DataError && isRead(sql, "mysql"));
+}
+
+/** Whether a session knows by the error itself that its transaction is lost. */
+export function saysLost(error: LedgeError): boolean {
+  return error instanceof TimeoutError || endsTransaction(error) && !(error instanceof ConnectionError);
+}
+
 function lost(where: string, message: string): string {
   return `The transaction on ${where} is lost and nothing of it was applied: ${message}; run it again`;
 }
@@ -171,25 +190,35 @@ function matches({ errno, text, state, status }: Rule, said: Said): boolean {
   return status !== undefined && said.status !== undefined && (said.errno ?? 1105) === 1105 && status.test(said.status);
 }
 
-/** What guards say that stand for no stale row and no failed condition: in a message, or in the text that failed. */
-function guardError(text: string, options: DatabaseErrorOptions): LedgeError | undefined {
-  const increment = /ledge:increment:(\d*)/.exec(text)?.[1];
-  if (increment !== undefined) {
-    const known = increment !== "";
+/**
+ * What guards say that stand for no stale row and no failed condition. They must be in the text that failed: a value may
+ * hold their words. `isUnnamed`: there is no strict mode, and no words; then the text may not hold other subqueries, which
+ * could have failed in the same way.
+ */
+function guardError(
+  isUnnamed: boolean,
+  message: string,
+  sql: string,
+  options: DatabaseErrorOptions,
+): LedgeError | undefined {
+  const increment = /'ledge:increment:(\d+)'/.exec(message)?.[1];
+  const counts = sql.includes(INCREMENT) && (isUnnamed || increment !== undefined);
+  const conflicts = sql.includes(CONFLICT) && (isUnnamed || message.includes("'ledge:conflict'"));
+  if (!counts && !conflicts) return undefined;
+  const conflict = "a row was in conflict with another unique key than the target of onConflict()";
+  if (isUnnamed && mysqlTokens(sql).filter(({ kind, text }) => kind === "word" && text === "SELECT").length > 2) {
+    const other = counts ? "the server's auto_increment_increment is another than was declared" : conflict;
+    return new StatementError(`${message}: a subquery of the statement gave several rows, or ${other}`, options);
+  }
+  if (counts) {
     return new UnsupportedError(
-      `The server's auto_increment_increment is ${
-        known ? increment : "another than was declared"
-      }, so that the keys it ` +
+      `The server's auto_increment_increment is ${increment ?? "another than was declared"}, so that the keys it ` +
         "makes cannot be told; nothing was written. Set planetscale() up with " +
-        (known ? `autoIncrementIncrement: ${increment}` : "its autoIncrementIncrement"),
+        (increment === undefined ? "its autoIncrementIncrement" : `autoIncrementIncrement: ${increment}`),
       { cause: options.cause },
     );
   }
-  if (!text.includes("ledge:conflict")) return undefined;
-  return new UniqueViolationError(
-    "A row was in conflict with another unique key than the target of onConflict(); nothing was written",
-    options,
-  );
+  return new UniqueViolationError(`A${conflict.slice(1)}; nothing was written`, options);
 }
 
 /** A copy of a driver's error, without its body, which holds the values again. */

@@ -6,6 +6,7 @@
  */
 import { format } from "@planetscale/database";
 import { StatementError, ValidationError } from "../../src/errors.ts";
+import { mysqlTokens } from "../../src/sql/mysql_tokens.ts";
 import { isMultiple, isRead, splitPlaceholders, transactionControl } from "../../src/sql/scan.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
 
@@ -85,23 +86,29 @@ function written(
   }
   if (params.length === 0) return sql;
   let text = pieces[0]!;
-  let before = lastOf(text);
+  let before = edge(text, -1);
   for (const [i, value] of params.entries()) {
     const literal = toLiteral(value, which, i);
     const next = pieces[i + 1]!;
     // MySQL reads quoted texts side by side as one.
-    if (literal.endsWith("'") && (isQuote(before) || isQuote(next.trimStart()[0]))) {
+    if (literal.endsWith("'") && (isQuote(before) || isQuote(edge(next, 0)))) {
       refuse(`has a quoted text beside value ${i + 1}; write AS before an alias, an operator between values`);
     }
     text += ` ${literal} ${next}`;
-    before = lastOf(next) ?? literal.at(-1);
+    before = edge(next, -1) ?? literal.at(-1);
   }
   return text;
 }
 
-function lastOf(piece: string): string | undefined {
-  return piece.trimEnd().at(-1);
+/** The character with which a piece of the text begins (0) or ends (-1), comments left out; undefined where nothing else is. */
+function edge(piece: string, at: 0 | -1): string | undefined {
+  if (!mayComment.test(piece)) return piece.trim().at(at);
+  const token = mysqlTokens(piece).at(at);
+  // A token of a text does not hold its quotes.
+  return token?.kind === "string" ? "'" : token?.text;
 }
+
+const mayComment = /\/\*|--|#|\/\//;
 
 function isQuote(character: string | undefined): boolean {
   return character === "'" || character === '"';

@@ -45,6 +45,8 @@ export function makeTwoPhase({ where, run, connect }: TwoPhaseParts): TwoPhase {
         commit: [`XA END ${name}`, `XA COMMIT ${name} ONE PHASE`],
         rollback: [`XA END ${name}`, `XA ROLLBACK ${name}`],
         prepare: [`XA END ${name}`, `XA PREPARE ${name}`],
+        // Vitess knows of its own transactions only.
+        isUntold: true,
       }, options);
       // At once, so that it is here that a server without XA is found.
       await unlessMissing(connection.begin(limitsOf(options)));

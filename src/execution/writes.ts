@@ -8,7 +8,7 @@ import type { CallOptions, Connection, Database, TransactionOptions } from "../d
 import { DatabaseError, IntegrityError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
-import type { CompiledStatement } from "../sql/step.ts";
+import type { CompiledStatement, Step } from "../sql/step.ts";
 import { preview } from "../sql/tag.ts";
 import { label } from "../state/tracker.ts";
 import type { Plan, PlannedStep } from "../unit_of_work/plan.ts";
@@ -61,8 +61,9 @@ export async function runBatch(
     const results = (await database.batch!(all, options)).slice(all.length - statements.length);
     return readAll(plan.steps, compiled, results);
   } catch (error) {
-    locate(error, plan.steps, compiled, settings === null ? 0 : 1);
-    throw explain(error, plan.steps, database.dialect);
+    const one = failing(error, compiled, settings === null ? 0 : 1);
+    locate(error, plan.steps, one);
+    throw explain(error, plan.steps, database.dialect, one);
   }
 }
 
@@ -93,8 +94,9 @@ export async function runOnConnection(
         : await sendAll(connection, statements, options);
       return readAll(plan.steps, compiled, results);
     } catch (error) {
-      locate(error, plan.steps, compiled);
-      throw explain(error, plan.steps, dialect);
+      const one = failing(error, compiled, 0);
+      locate(error, plan.steps, one);
+      throw explain(error, plan.steps, dialect, one);
     }
   }
   committing?.();
@@ -179,8 +181,8 @@ async function named(
   one: CompiledStatement,
   error: unknown,
 ): Promise<unknown> {
-  const explained = explain(error, steps, dialect);
-  locate(error, steps, [one]);
+  const explained = explain(error, steps, dialect, one);
+  locate(error, steps, one);
   const isGuard = error instanceof DatabaseError && dialect.guardFailure(error.message) !== null;
   if (one.check === undefined || !isGuard) return explained;
   try {
@@ -211,11 +213,38 @@ function readAll(
   return { made, staged, alreadyGone };
 }
 
-/** The error that a failed guard stands for; any other error as it is. */
-function explain(error: unknown, steps: readonly PlannedStep[], dialect: Dialect): unknown {
+/** The statement that an error is of, where it is known; `before`: the statements that go before those compiled. */
+function failing(
+  error: unknown,
+  compiled: readonly CompiledStatement[],
+  before: number,
+): CompiledStatement | undefined {
+  if (compiled.length === 1) return compiled[0];
+  return error instanceof DatabaseError ? compiled[(error.statementIndex ?? NaN) - before] : undefined;
+}
+
+/** The kinds of steps that the guards stand in. */
+const GUARDED: Readonly<Record<"stale" | "require", readonly Step["kind"][]>> = {
+  stale: ["update", "delete", "verify"],
+  require: ["require"],
+};
+
+/**
+ * The error that a failed guard stands for; any other error as it is. The message may hold a value that looks like what a
+ * guard says: it is believed of a guarded step only, and of `one`, the statement that failed, where that is known.
+ */
+function explain(
+  error: unknown,
+  steps: readonly PlannedStep[],
+  dialect: Dialect,
+  one: CompiledStatement | undefined,
+): unknown {
   if (!(error instanceof DatabaseError)) return error;
   const failure = dialect.guardFailure(error.message);
-  if (failure === null || failure.kind === "unnamed" || steps[failure.step] === undefined) return error;
+  if (failure === null || failure.kind === "unnamed") return error;
+  const kind = steps[failure.step]?.step.kind;
+  if (kind === undefined || !GUARDED[failure.kind].includes(kind)) return error;
+  if (one !== undefined && one.step !== failure.step) return error;
   return failure.kind === "stale"
     ? failed(steps, failure.step, failure.row, failure.count, error)
     : failed(steps, failure.step, 0, 1, error);
@@ -225,11 +254,9 @@ function explain(error: unknown, steps: readonly PlannedStep[], dialect: Dialect
 function locate(
   error: unknown,
   steps: readonly PlannedStep[],
-  compiled: readonly CompiledStatement[],
-  before = 0,
+  one: CompiledStatement | undefined,
 ): void {
   if (!(error instanceof IntegrityError)) return;
-  const one = compiled.length === 1 ? compiled[0] : compiled[(error.statementIndex ?? NaN) - before];
   const step = one && steps[one.step]!.step;
   if (step === undefined || !("table" in step)) return;
   const { table } = step;

@@ -11,7 +11,7 @@ import { columnOf, tableName } from "./mysql_names.ts";
 import { chunks, compared, MAX_VALUES_ROWS, source } from "./mysql_source.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { CheckedRow, DeleteStep } from "./step.ts";
-import type { ColumnInfo, TableInfo } from "./table.ts";
+import type { ColumnInfo, ForeignKeyInfo, TableInfo } from "./table.ts";
 
 /** The rows of one DELETE that says their order: each is looked for in a list of all. */
 const MAX_ORDERED_ROWS = 200;
@@ -25,7 +25,9 @@ export function compileDelete(remove: DeleteStep, step: number, batch: Batch): v
   if (remove.refersWithin && own.length > 0 && own.every((column) => column.nullable && !column.primaryKey)) {
     return deleteLoosened(remove, own, step, batch);
   }
-  const ordered = own.length > 0;
+  // A row that a cascade took before its turn is not counted: children first, each is.
+  const cascades = remove.refersWithin !== false && refersToItself(table, "cascade").length > 0;
+  const ordered = own.length > 0 || cascades && !checked;
   const most = ordered ? MAX_ORDERED_ROWS : checked || remove.rows.some(isGuarded) ? undefined : MAX_VALUES_ROWS;
   for (const [from, to] of chunksOf(remove, most)) {
     const rows = remove.rows.slice(from, to);
@@ -42,7 +44,8 @@ export function compileDelete(remove: DeleteStep, step: number, batch: Batch): v
     }
     const check = staleRows(table, rows, compare, from, "FOR UPDATE", dialect, !checked);
     if (!ordered && options.guards === "statement") {
-      push(batch, step, deleteGuarded(remove, rows, from, step, dialect), range, { check });
+      // With a cascade a guard to execution: all rows are there, and how many of them it reached says nothing.
+      push(batch, step, deleteGuarded(remove, rows, from, step, dialect), range, { check, guard: cascades });
       continue;
     }
     pushGuard(batch, step, check, range);
@@ -72,10 +75,14 @@ function chunksOf({ rows }: DeleteStep, most?: number): ReturnType<typeof chunks
 
 /** The columns by which rows of a table refer to others of it, and keep them from being deleted. */
 function ownReferences(table: TableInfo): readonly ColumnInfo[] {
+  return refersToItself(table, null, "restrict", "no action");
+}
+
+/** The columns of a table's foreign keys to itself with one of these actions. */
+function refersToItself(table: TableInfo, ...actions: readonly ForeignKeyInfo["onDelete"][]): readonly ColumnInfo[] {
   return table.foreignKeys
     .filter(({ target, onDelete }) =>
-      target.table === table.table && target.schema === table.schema && onDelete !== "cascade" &&
-      onDelete !== "set null"
+      target.table === table.table && target.schema === table.schema && actions.includes(onDelete)
     )
     .flatMap(({ columns }) => columns);
 }

@@ -13,6 +13,11 @@ export function failing(token: string): string {
   return `(SELECT CAST(${token} AS SIGNED) UNION ALL SELECT 1)`;
 }
 
+/** What fails where the server counts keys otherwise. No value in a text can look like it: its quotes would be escaped. */
+export const INCREMENT = failing("CONCAT('ledge:increment:', @@auto_increment_increment)");
+/** What fails in a conflict with another unique key than the target of an upsert. */
+export const CONFLICT = failing("'ledge:conflict'");
+
 /** What an error message says of a failed guard. */
 export function mysqlGuardFailure(message: string): GuardFailure | null {
   const named = guardFailure(message);
@@ -25,8 +30,7 @@ export function mysqlGuardFailure(message: string): GuardFailure | null {
  * statement's rows would be told wrong. It stands where the key of the first row stands.
  */
 export function incrementGuard(increment: number): string {
-  const server = "@@auto_increment_increment";
-  return `IF(${server} = ${increment}, NULL, ${failing(`CONCAT('ledge:increment:', ${server})`)})`;
+  return `IF(@@auto_increment_increment = ${increment}, NULL, ${INCREMENT})`;
 }
 
 /**
@@ -37,6 +41,6 @@ export function onConflict(target: readonly string[], sets: readonly string[] | 
   const same = target.map((column) => `${column} <=> VALUES(${column})`).join(" AND ");
   const first = target[0]!;
   // Both ways give the column itself, so that its type is the expression's.
-  const guard = `${first} = IF(${same}, ${first}, IF(${failing("'ledge:conflict'")}, ${first}, ${first}))`;
+  const guard = `${first} = IF(${same}, ${first}, IF(${CONFLICT}, ${first}, ${first}))`;
   return ` ON DUPLICATE KEY UPDATE ${[guard, ...sets ?? []].join(", ")}`;
 }

@@ -5,12 +5,13 @@
  *
  * @module
  */
-import { UnsupportedError } from "../errors.ts";
+import { UnsupportedError, ValidationError } from "../errors.ts";
+import { known } from "./cell.ts";
 import { columnNames } from "./ddl.ts";
 import type { Dialect } from "./dialect.ts";
 import { type Batch, push } from "./mysql_batch.ts";
 import { incrementGuard } from "./mysql_guard.ts";
-import { quote, tableName } from "./mysql_names.ts";
+import { tableName } from "./mysql_names.ts";
 import { chunks, MAX_VALUES_ROWS, writeCell } from "./mysql_source.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { InsertStep } from "./step.ts";
@@ -24,6 +25,7 @@ export function compileInsert(insert: InsertStep, step: number, batch: Batch): v
   const made = madeKeys(insert).length > 0;
   const counted = made && table.identity !== null;
   if (made && !counted) throw new Error(`The keys of new rows of ${table.model} were not drawn`);
+  refuseZero(insert);
   for (const [from, to] of chunks(insert.rows, MAX_VALUES_ROWS)) {
     // The key is written, as NULL, where the statement has to fail on a server that counts otherwise.
     const guarded = counted && to - from > 1 && options.guards === "statement";
@@ -40,14 +42,32 @@ export function compileInsert(insert: InsertStep, step: number, batch: Batch): v
   }
 }
 
-/** The columns of the key that the rows do not give. Throws an UnsupportedError for those that cannot be known. */
+/** Refuses a 0 for a key that MySQL counts: it takes it for none and makes another, which nobody is told. */
+function refuseZero({ table, columns, rows }: InsertStep): void {
+  const at = columns.findIndex((column) => column === table.identity);
+  if (at < 0) return;
+  const isZero = (value: unknown): boolean => value === 0 || value === 0n;
+  if (!rows.some((row) => isZero(known(row[at])))) return;
+  const { model, property } = table.identity!;
+  throw new ValidationError(
+    `The key ${model}.${property} of a new row is 0, in place of which MySQL makes another; leave it out, or give another`,
+  );
+}
+
+/**
+ * The columns of the key that the rows do not give. Throws an UnsupportedError for those that cannot be known, and for a
+ * part of a key: rows know one made key, which is all of it.
+ */
 function madeKeys({ table, columns }: InsertStep): readonly ColumnInfo[] {
   const made = table.key.filter((column) => !columns.includes(column));
   for (const column of made) {
-    if (column === table.identity ? made.length === 1 : column.serverDefault !== null) continue;
+    const isKnown = column === table.identity || column.serverDefault !== null;
+    if (isKnown && table.key.length === 1) continue;
     throw new UnsupportedError(
       `The key ${column.model}.${column.property} that the database makes cannot be known in MySQL; ` +
-        "give it a value, a serverDefault, or declare it t.identity() and the only key",
+        (isKnown
+          ? "it is a part of a key: give it a value, or a default in place of the serverDefault"
+          : "give it a value, a serverDefault, or declare it t.identity() and the only key"),
     );
   }
   return made;
@@ -61,11 +81,7 @@ export function drawKeys(insert: InsertStep, dialect: Dialect): Statement | null
   const made = madeKeys(insert);
   if (made.length === 0 || insert.table.identity !== null || insert.rows.length === 0) return null;
   const params: SqlValue[] = [];
-  const selects = insert.rows.map(() => {
-    const values = made.map((column, i) =>
-      `(${writeSql(column.serverDefault!, dialect, params)}) AS ${quote(`ledge_${i}`)}`
-    );
-    return `SELECT ${values.join(", ")}`;
-  });
+  const [key] = made;
+  const selects = insert.rows.map(() => `SELECT (${writeSql(key!.serverDefault!, dialect, params)}) AS \`ledge_0\``);
   return { sql: selects.join(" UNION ALL "), params };
 }

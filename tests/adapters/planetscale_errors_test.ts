@@ -1,6 +1,6 @@
 /** The driver's and the server's errors as Ledge's. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { Client } from "@planetscale/database";
+import { Client, format } from "@planetscale/database";
 import { planetscale } from "../../adapters/planetscale.ts";
 import { translate } from "../../adapters/planetscale/errors.ts";
 import { redactor } from "../../adapters/shared/secrets.ts";
@@ -25,6 +25,7 @@ import {
   UniqueViolationError,
   UnsupportedError,
 } from "../../src/errors.ts";
+import { CONFLICT, INCREMENT, incrementGuard, onConflict } from "../../src/sql/mysql_guard.ts";
 import { cut, startFront } from "../servers/planetscale.ts";
 import { rejection, stmt, test, testEverywhere } from "./planetscale_setups.ts";
 
@@ -276,17 +277,58 @@ Deno.test("translate() names the table, the key and the columns in MySQL's words
   assertEquals([check.table, check.constraint], [undefined, "grown"]);
 });
 
+const failed = (value: string) => `Truncated incorrect INTEGER value: '${value}' (errno 1292) (sqlstate 22007)`;
+const upserting = `INSERT INTO t (a, b) VALUES (1, 'SELECT')${onConflict(["`a`"], ["`b` = VALUES(`b`)"])}`;
+const counting = `INSERT INTO t (id, b) VALUES (${incrementGuard(1)}, 'SELECT'), (NULL, 'b')`;
+const several = "Subquery returns more than 1 row (errno 1242) (sqlstate 21000)";
+
 Deno.test("what guards say is understood", () => {
-  const failed = (value: string) => `Truncated incorrect INTEGER value: '${value}' (errno 1292) (sqlstate 22007)`;
-  const increment = translate(thrown(failed("ledge:increment:3")), { where, redact: redactor() });
+  const told = (message: string, sql: string) => translate(thrown(message), { where, redact: redactor(), sql });
+  const increment = told(failed("ledge:increment:3"), counting);
   assertInstanceOf(increment, UnsupportedError);
   assertStringIncludes(increment.message, "autoIncrementIncrement: 3");
-  const conflict = translate(thrown(failed("ledge:conflict")), { where, redact: redactor() });
+  const conflict = told(failed("ledge:conflict"), upserting);
   assertInstanceOf(conflict, UniqueViolationError);
-  assertStringIncludes(conflict.message, "another unique key");
+  assertStringIncludes(conflict.message, "A row was in conflict with another unique key");
+  // Without strict mode the text alone tells.
+  assertInstanceOf(told(several, counting), UnsupportedError);
+  assertInstanceOf(told(several, upserting), UniqueViolationError);
   for (const token of ["ledge:stale:3:17:2", "ledge:require:4"]) {
     assertStringIncludes(translate(thrown(failed(token)), { where, redact: redactor() }).message, `'${token}'`);
   }
+});
+
+Deno.test("what a value says is not taken for what a guard says", () => {
+  for (
+    const value of ["ledge:increment:7", "ledge:conflict", "CAST('ledge:conflict' AS SIGNED)", CONFLICT, INCREMENT]
+  ) {
+    const sql = format("UPDATE t SET b = ?, n = (SELECT n FROM u)", [value]);
+    for (const message of [failed(value), several]) {
+      const error = translate(thrown(message), { where, redact: redactor(), sql });
+      assertEquals(error.constructor, message === several ? StatementError : DataError, `${value}: ${message}`);
+    }
+  }
+});
+
+Deno.test("a subquery of the statement's own that could have failed in place of a guard is told with it", () => {
+  const own = "(SELECT 1 UNION ALL SELECT 2)";
+  const all = [[upserting.replace("VALUES(`b`)", own), "onConflict()"], [
+    counting.replace("'b'", own),
+    "auto_increment_increment",
+  ]];
+  for (const [sql, words] of all as [string, string][]) {
+    const error = translate(thrown(several), { where, redact: redactor(), sql });
+    assertEquals(error.constructor, StatementError, sql);
+    assertStringIncludes(error.message, "a subquery of the statement gave several rows");
+    assertStringIncludes(error.message, words);
+  }
+});
+
+Deno.test("a transaction that vtgate undid is lost; of a single statement the reason counts", () => {
+  const reason = fromTablet("AlreadyExists", "Duplicate entry '1' for key 't.PRIMARY' (errno 1062) (sqlstate 23000)");
+  const message = `transaction rolled back to reverse changes of partial DML execution: ${reason}`;
+  const tell = (uncommitted: boolean) => translate(thrown(message), { where, redact: redactor(), uncommitted });
+  assertEquals([tell(true).constructor, tell(false).constructor], [TransactionLostError, UniqueViolationError]);
 });
 
 testEverywhere("a closed database is an InvalidStateError", async ({ db }) => {
@@ -344,6 +386,12 @@ const answers: readonly (readonly [string, () => Response, Class, boolean])[] = 
   ["413", () => new Response("large", { status: 413 }), DataError, true],
   ["500", json("internal", 500), ConnectionError, false],
   ["502", () => new Response("<html>", { status: 502 }), ConnectionError, false],
+  [
+    "502 of a proxy with a refused connection",
+    () => Response.json({ error: { code: "internal", message: "upstream: connection refused" } }, { status: 502 }),
+    ConnectionError,
+    false,
+  ],
   ["503", () => new Response(null, { status: 503 }), ConnectionError, false],
   ["520", () => new Response("cloudflare", { status: 520 }), ConnectionError, false],
   ["a body that is cut", cut, ConnectionError, false],

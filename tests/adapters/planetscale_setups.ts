@@ -8,7 +8,7 @@ import { planetscale, type PlanetScaleDatabase } from "../../adapters/planetscal
 import { mariadbMissing } from "../servers/mariadb.ts";
 import { type PlanetScaleFront, type PlanetScaleOptions, startFront } from "../servers/planetscale.ts";
 
-export { rejection, stmt } from "./libsql_transports.ts";
+export { rejection, stmt } from "./kit.ts";
 
 /** A database and its server. */
 export interface Place {

@@ -120,6 +120,11 @@ testEverywhere("too few and too many values are refused, and what would be read 
     ["SELECT '?'", [1], "0 placeholders and was given 1 values"],
     ["SELECT ? 'alias'", ["a"], "a quoted text beside value 1"],
     ["SELECT 'a' ?", ["b"], "a quoted text beside value 1"],
+    ["SELECT 'a' /* it's */ ?", ["b"], "a quoted text beside value 1"],
+    ["SELECT ? -- c\n'alias'", ["b"], "a quoted text beside value 1"],
+    ["SELECT 'a' # c\n ?", ["b"], "a quoted text beside value 1"],
+    ["SELECT ?/**/?", ["a", "b"], "a quoted text beside value 2"],
+    ["SELECT 'a' /*!40000 */ ?", ["b"], "a quoted text beside value 1"],
     ["SELECT ? ?", ["a", "b"], "a quoted text beside value 2"],
   ];
   for (const [sql, params, words] of refused) {
@@ -127,6 +132,9 @@ testEverywhere("too few and too many values are refused, and what would be read 
   }
   await assertRejects(() => db.execute(stmt("SELECT 1 /*!50000 , ? */", "*/")), ValidationError);
   assertEquals(server.requests, 0);
+  // A quote in a comment is none, nor is a comment in a text.
+  const { rows } = await db.execute(stmt("SELECT ? /* 'a' */ AS x, '-- a', ? -- 'b'\n AS y", "c", "d"));
+  assertEquals(rows, [["c", "-- a", "d"]]);
 });
 
 testEverywhere("execute() counts rows, names columns, and tells the first key that was made", async ({ db }) => {

@@ -4,10 +4,12 @@ import type { Connection } from "../../src/database.ts";
 import {
   ConnectionError,
   DatabaseError,
+  DataError,
   DeadlockError,
   InvalidStateError,
   LockTimeoutError,
   StatementError,
+  TimeoutError,
   TransactionLostError,
   UniqueViolationError,
   UnsupportedError,
@@ -247,6 +249,9 @@ for (const when of ["before", "after"] as const) {
       assertInstanceOf(error, ConnectionError);
       assertEquals(error.notApplied, false);
       server.reset();
+      const again = await rejection(connection.execute(insert(3)));
+      assertInstanceOf(again, ConnectionError);
+      assertEquals(again.notApplied, false);
       await connection.rollback(); // Might undo a part of a commit that is on its way: not sent.
       await assertRejects(() => connection.commit(), InvalidStateError);
       assertEquals(server.requests, 0);
@@ -305,6 +310,113 @@ testEverywhere("a COMMIT that is answered with an error has applied nothing, and
   assertEquals([error.driverCode, error.notApplied], ["1290", true]);
   assertEquals([server.transactions, sent(server).at(-1)], [0, "ROLLBACK"]);
   assertEquals(await ids(server), []);
+});
+
+const refusal = (code: string, message = "no", status = 200) => () =>
+  Response.json({ error: { code, message } }, { status });
+
+testEverywhere("a COMMIT that certainly did nothing leaves what rollback() undoes", async ({ db, server }) => {
+  await db.execute(table);
+  for (
+    const answer of [
+      refusal("resource_exhausted", "slow down", 429),
+      refusal("UNKNOWN", "x (errno 1213) (sqlstate 40001)"),
+    ]
+  ) {
+    const connection = await db.connect();
+    await connection.execute(insert(1));
+    server.failNext("before", answer, (body) => body.includes('"COMMIT"'));
+    const error = await rejection(connection.commit([insert(2)]));
+    assert(error instanceof DatabaseError && error.notApplied, String(error));
+    await connection.rollback();
+    assertEquals([server.transactions, sent(server).at(-1)], [0, "ROLLBACK"]);
+    assertEquals(await ids(server), []);
+  }
+});
+
+testEverywhere("a statement that may have been applied loses its transaction, a read does not", async (place) => {
+  const { db, server } = place;
+  await db.execute(table);
+  const answers = [
+    ["DEADLINE_EXCEEDED", "context deadline exceeded", TimeoutError],
+    ["INTERNAL", "what", TransactionLostError],
+    ["RESOURCE_EXHAUSTED", "Row count exceeded 10 (errno 10001) (sqlstate HY000)", TransactionLostError],
+  ] as const;
+  for (const [code, message, type] of answers) {
+    const connection = await db.connect();
+    await connection.execute(insert(1));
+    server.failNext("after", refusal(code, message));
+    const error = await rejection(connection.execute(insert(2)));
+    assertInstanceOf(error, type, message);
+    assertEquals(error.notApplied, true);
+    await assertRejects(() => connection.commit(), TransactionLostError);
+    await connection.rollback();
+    assertEquals([server.transactions, sent(server).at(-1), await ids(server)], [0, "ROLLBACK", []]);
+  }
+  const connection = await db.connect();
+  await connection.execute(insert(1));
+  server.failNext("after", refusal("RESOURCE_EXHAUSTED", "Row count exceeded 10 (errno 10001) (sqlstate HY000)"));
+  await assertRejects(() => connection.execute(stmt("SELECT * FROM t")), DataError, "Row count exceeded");
+  await connection.commit();
+  assertEquals(await ids(server), [1]);
+});
+
+/** An answer of the front whose session is in no transaction any more. */
+const outside = (more: object) => () =>
+  Response.json({ session: { signature: "s", vitessSession: { autocommit: true, SessionUUID: "u" } }, ...more });
+
+testEverywhere("a session that is in no transaction any more keeps later statements from being run", async (place) => {
+  const { db, server } = place;
+  await db.execute(table);
+  const partial =
+    "transaction rolled back to reverse changes of partial DML execution: x (errno 1062) (sqlstate 23000)";
+  const answers = [{ result: {} }, { error: { code: "UNKNOWN", message: partial } }, {
+    error: { code: "UNKNOWN", message: "Duplicate entry '1' for key 'PRIMARY' (errno 1062) (sqlstate 23000)" },
+  }];
+  for (const more of answers) {
+    for (const begun of [true, false]) {
+      const connection = await db.connect();
+      if (begun) await connection.execute(insert(1));
+      server.failNext("after", outside(more), (body) => body.includes("INSERT"));
+      const error = await rejection(connection.execute(insert(2)));
+      // After an error it was rolled back; a server that says that all is well may have committed.
+      const type = "error" in more ? TransactionLostError : ConnectionError;
+      assertInstanceOf(error, type, JSON.stringify(more));
+      assertEquals(error.notApplied, "error" in more);
+      server.reset();
+      for (const call of [() => connection.execute(insert(3)), () => connection.commit([insert(4)])]) {
+        const again = await rejection(call());
+        assertInstanceOf(again, type);
+        assertEquals(again.notApplied, "error" in more);
+      }
+      await connection.rollback();
+      assertEquals(server.requests, 0);
+      while (server.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  const connection = await db.connect();
+  server.failNext("after", outside({ result: {} }));
+  await assertRejects(() => connection.execute(insert(1)), DatabaseError, "without a session in a transaction");
+  await assertRejects(() => connection.execute(insert(1)), TransactionLostError);
+  assertEquals(sent(server).at(-1), "BEGIN");
+  await server.settled();
+  assertEquals(await ids(server), []);
+}, { transactionTimeout: 100 });
+
+testEverywhere("a session of another make than Vitess's is taken at its word", async ({ db, server }) => {
+  await db.execute(table);
+  const connection = await db.connect();
+  await connection.execute(stmt("SELECT 1"));
+  const native = connection.native as { session: unknown };
+  const { session } = native;
+  for (const vitessSession of ["c2Vzc2lvbg", null, undefined]) {
+    server.failNext("after", () => Response.json({ session: { signature: "s", vitessSession }, result: {} }));
+    native.session = session;
+    await connection.execute(insert(1)).catch((error) => assertInstanceOf(error, UniqueViolationError));
+    native.session = session;
+    await connection.execute(stmt("DELETE FROM t"));
+  }
+  await connection.rollback();
 });
 
 testEverywhere("a BEGIN without a session is found before anything runs outside of a transaction", async (place) => {

@@ -57,7 +57,23 @@ test("compile() deletes rows that refer to themselves or in a circle, and says h
     { ...within([1, 2], true), refersWithin: false } as Step,
     { ...within([1, 2], true), table: cascade } as Step,
   ];
-  assertEquals(engine.client.dialect.compile(plain).map(({ guard }) => guard), [false, false]);
+  // How many rows it changed says nothing where a cascade may have taken them before.
+  assertEquals(engine.client.dialect.compile(plain).map(({ guard }) => guard), [false, true]);
+});
+
+test("compile() counts unchecked rows that a cascade takes too, by deleting them in the order given", async () => {
+  const folders = table("folders", {
+    id: { type: "integer", primaryKey: true },
+    parent: { type: "integer", nullable: true },
+  }, { parent: "self" });
+  const cascading = { ...folders, foreignKeys: [{ ...folders.foreignKeys[0]!, onDelete: "cascade" as const }] };
+  await using engine = await MysqlEngine.open(cascading);
+  for (const more of [{}, { refersWithin: true }]) {
+    await engine.commit(insert(cascading, ["id", "parent"], [[1, null], [2, 1], [3, 2]]));
+    const all = { ...remove([3, 2, 1, 9].map((id) => ({ key: [id] })), false, cascading), ...more };
+    const { results } = await engine.commit(all);
+    assertEquals([results[0]!.affected, await engine.query("SELECT id FROM folders")], [3, []]);
+  }
 });
 
 test("compile() deletes every row of a partial key, as of a link table", async () => {

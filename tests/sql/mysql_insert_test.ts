@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { UnsupportedError, ValidationError } from "../../src/errors.ts";
 import { mysql } from "../../src/sql/mysql.ts";
 import { sql } from "../../src/sql/tag.ts";
 import { table } from "./fixtures.ts";
@@ -54,6 +55,31 @@ Deno.test("compile() refuses a key that nobody can tell, and one that was not dr
   assertThrows(() => mysql().compile([insert(tokens, ["n"], [[1]], 0)]), Error, "were not drawn");
   const open = [[1, ref(nodes, 0)]];
   assertThrows(() => mysql().compile([insert(nodes, ["id", "parent"], open)]), Error, "before its key is known");
+});
+
+Deno.test("compile() refuses a key of 0 that MySQL would count, and takes it where it does not", () => {
+  for (const zero of [0, -0, 0n, ref(nodes, 0, 0)]) {
+    const rows = [[5, "x"], [zero, "y"]];
+    assertThrows(
+      () => mysql().compile([insert(authors, ["id", "name"], rows)]),
+      ValidationError,
+      "id of a new row is 0",
+    );
+    mysql().compile([insert(nodes, ["id", "name"], rows)]);
+  }
+  mysql().compile([insert(authors, ["id", "name"], [[-1, "x"], [1, "0"]])]);
+});
+
+Deno.test("a made part of a key is refused, for rows know one made key only", () => {
+  const parts = table("parts", {
+    tenant: { type: "integer", primaryKey: true },
+    id: { type: "uuid", primaryKey: true, serverDefault: sql`uuid()` },
+  });
+  const step = insert(parts, ["tenant"], [[1]]);
+  for (const call of [() => mysql().drawKeys!(step), () => mysql().compile([step])]) {
+    assertThrows(call, UnsupportedError, "a part of a key");
+  }
+  mysql().compile([insert(parts, ["tenant", "id"], [[1, "x"]])]);
 });
 
 test("a statement of several rows fails where the server counts keys in other steps than declared", async () => {
