@@ -4,9 +4,10 @@
  * @module
  */
 import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
-import { InvalidStateError, TimeoutError, UnsupportedError, ValidationError } from "../../src/errors.ts";
+import { InvalidStateError, UnsupportedError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { checkLevel, refuseDeferrable } from "../shared/isolation.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { D1Binding } from "./binding.ts";
 import { dialect } from "./dialect.ts";
@@ -99,21 +100,13 @@ class BindingDatabase implements D1Database {
       return await withLimits(options, () => work(this.#binding), () => {});
     } catch (error) {
       if (!(error instanceof GivenUp)) throw translate(error, this.description);
-      if (error.why === "abort") throw error.reason;
-      const message = `${what} on ${this.description} took longer than its timeout; a write may or may not be applied`;
-      throw new TimeoutError(message, { notApplied: false });
+      throw error.toUser(`${what} on ${this.description}`, false);
     }
   }
 }
 
-const levels: readonly string[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
-
 /** Refuses options of a transaction that D1 cannot honour. A batch is serializable, so that every level is. */
 function checkTransaction({ isolation, deferrable }: TransactionOptions): void {
-  if (deferrable) {
-    throw new UnsupportedError("D1 has no deferrable transactions; leave deferrable out, its reads never fail");
-  }
-  if (isolation !== undefined && !levels.includes(isolation)) {
-    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${levels.join(", ")}`);
-  }
+  refuseDeferrable(deferrable, "D1");
+  checkLevel(isolation);
 }

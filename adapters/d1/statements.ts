@@ -4,9 +4,10 @@
  *
  * @module
  */
-import { StatementError, UnsupportedError, ValidationError } from "../../src/errors.ts";
-import { countPlaceholders, isMultiple, isRead, transactionControl } from "../../src/sql/scan.ts";
+import { StatementError, UnsupportedError } from "../../src/errors.ts";
+import { countPlaceholders, isRead, transactionControl } from "../../src/sql/scan.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
+import { bytesValue, checkEach, type RefuseValue, textValue } from "../shared/statements.ts";
 import type { D1Binding, D1Statement, D1Value } from "./binding.ts";
 import { maxParameters, maxText } from "./dialect.ts";
 import { judgeNames, type Outline, outline } from "./outline.ts";
@@ -33,34 +34,21 @@ export interface Prepared {
  * for whatever is not a read. Costs a few passes over the text.
  */
 export function prepare(statements: readonly Statement[], readOnly: boolean): Prepared[] {
-  return statements.map(({ sql, params }, index) => {
-    const which = statements.length === 1 ? "The statement" : `Statement ${index} of the batch`;
-    const refuse = (message: string): never => {
-      throw new StatementError(message, { statementIndex: index });
-    };
-    if (sql.includes(";") && isMultiple(sql)) {
-      refuse(`${which} holds several statements; pass them to batch(), one each`);
-    }
+  return checkEach(statements, ({ sql, params }, check) => {
+    check.single(sql);
     const control = transactionControl(sql);
-    if (control !== null) {
-      refuse(`${which} is ${control}, and D1 has no transactions but its batches; use batch()`);
-    }
+    if (control !== null) check.refuse(`is ${control}, and D1 has no transactions but its batches; use batch()`);
     const read = outline(sql);
     // D1 leaves out what is no statement, and the results of a batch would then be those of others.
-    if (read.verb === "") refuse(`${which} is empty; leave it out`);
-    if (sql.length > maxText) refuse(`${which} has ${sql.length} characters, and D1 takes ${maxText} bytes`);
-    const wanted = countPlaceholders(sql);
-    if (wanted !== null && wanted !== params.length) {
-      refuse(`${which} has ${wanted} placeholders and was given ${params.length} values`);
-    }
+    if (read.verb === "") check.refuse("is empty; leave it out");
+    if (sql.length > maxText) check.refuse(`has ${sql.length} characters, and D1 takes ${maxText} bytes`);
+    check.count(countPlaceholders(sql), params.length);
     if (params.length > maxParameters) {
-      refuse(`${which} has ${params.length} values, and D1 takes ${maxParameters} a statement; divide it`);
+      check.refuse(`has ${params.length} values, and D1 takes ${maxParameters} a statement; divide it`);
     }
     const reads = isRead(sql);
-    if (readOnly && !reads) {
-      throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
-    }
-    const values = params.map((value, position) => toValue(value, which, position));
+    if (readOnly && !reads) check.refuseWrite();
+    const values = check.values(params, toValue);
     const returns = reads || read.items !== null || read.verb === "PRAGMA" || read.verb === "EXPLAIN";
     const counted = read.verb === "DELETE" && !returns;
     return { sql: read.text, values, outline: read, reads, returns, wrapped: false, counted };
@@ -105,10 +93,7 @@ export function toBatch(binding: D1Binding, prepared: readonly Prepared[]): D1St
   );
 }
 
-function toValue(value: SqlValue, which: string, position: number): D1Value {
-  const refuse = (what: string): never => {
-    throw new ValidationError(`${which} cannot take ${what} as value ${position + 1}; nothing was sent`);
-  };
+function toValue(value: SqlValue, refuse: RefuseValue): D1Value {
   switch (typeof value) {
     case "number":
       // -0 is 0 on the wire, which is JSON.
@@ -120,15 +105,8 @@ function toValue(value: SqlValue, which: string, position: number): D1Value {
     case "boolean":
       return value ? 1 : 0;
     case "string":
-      if (value.includes("\0")) return refuse("text with a NUL character, at which SQLite would cut it,");
-      return isWellFormed(value) ? value : refuse("text with half a surrogate pair");
-    case "object":
-      if (value === null || value instanceof Uint8Array) return value;
+      return textValue(value, refuse, "at which SQLite would cut it");
+    default:
+      return bytesValue(value, refuse);
   }
-  return refuse(`${value === undefined ? "undefined" : "an object that is not a Uint8Array"}`);
-}
-
-/** Node 20 and D1's runtime have `isWellFormed`; this asks nothing of the engine. */
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
 }

@@ -5,12 +5,13 @@
  * @module
  */
 import type { CallOptions, Connection } from "../../src/database.ts";
-import { InvalidStateError, LedgeError, TimeoutError, TransactionLostError } from "../../src/errors.ts";
+import { InvalidStateError, LedgeError } from "../../src/errors.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import type { DriverResult, DriverStatement, DriverTransaction } from "./client.ts";
 import { endsTransaction, type Failure, translate } from "./errors.ts";
 import type { Wire } from "./fetch.ts";
+import { lost } from "../shared/failure.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import { fromDriver, toDriver } from "./values.ts";
 
@@ -222,10 +223,7 @@ export class LibsqlConnection implements Connection {
     if (this.#state === "ended") {
       throw new InvalidStateError(`The transaction on ${where} has ended; open another with connect()`);
     }
-    if (this.#state !== "open") {
-      const message = `The transaction on ${where} is lost and nothing of it was applied; roll back and run it again`;
-      throw new TransactionLostError(message, { cause: this.#state.cause });
-    }
+    if (this.#state !== "open") throw lost(where, this.#state.cause);
     if (this.#running !== undefined) {
       throw new InvalidStateError(`A call in the transaction on ${where} is under way; await it before the next one`);
     }
@@ -241,10 +239,8 @@ export class LibsqlConnection implements Connection {
     this.#gaveUp = true;
   }
 
-  #reasonOf(given: GivenUp, what: string, context: Partial<Failure> = {}): unknown {
-    if (given.why === "abort") return given.reason;
-    const message = `${what} on ${this.#parts.failure.where} took longer than its timeout; the transaction is lost`;
-    return new TimeoutError(message, { notApplied: context.uncommitted ?? true });
+  #reasonOf(given: GivenUp, what: string, { uncommitted = true }: Partial<Failure> = {}): unknown {
+    return given.toUser(`${what} on ${this.#parts.failure.where}`, uncommitted, "the transaction is lost");
   }
 }
 

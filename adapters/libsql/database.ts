@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
-import { InvalidStateError, TimeoutError } from "../../src/errors.ts";
+import { InvalidStateError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
@@ -201,9 +201,7 @@ class DriverDatabase implements LibsqlDatabase {
       if (!(error instanceof GivenUp)) {
         throw translate(error, { ...this.#failure, ...context, status: opened?.wire?.status });
       }
-      if (error.why === "abort") throw error.reason;
-      const message = `${what} on ${this.description} took longer than its timeout; a write may or may not be applied`;
-      throw new TimeoutError(message, { notApplied: context.uncommitted ?? false });
+      throw error.toUser(`${what} on ${this.description}`, context.uncommitted ?? false);
     }
   }
 }

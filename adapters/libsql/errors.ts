@@ -6,36 +6,27 @@
  */
 import {
   AuthenticationError,
-  CheckViolationError,
   ConnectionError,
   DatabaseError,
   type DatabaseErrorOptions,
   DataError,
-  ForeignKeyViolationError,
-  IntegrityError,
   InvalidStateError,
   LedgeError,
   LockTimeoutError,
-  NotNullViolationError,
   StatementError,
   TransactionLostError,
-  UniqueViolationError,
 } from "../../src/errors.ts";
-import { causes, neverReached } from "../shared/causes.ts";
+import { causes } from "../shared/causes.ts";
+import { deepest, type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
+import { readSqliteError, type SqliteRule } from "../shared/sqlite_errors.ts";
 
 /** What is known of a call that failed, besides the error. */
-export interface Failure {
-  /** The database's description. */
-  readonly where: string;
-  /** Takes secrets out of a text. */
-  readonly redact: (text: string) => string;
+export interface Failure extends SharedFailure {
   /** The HTTP status of the answer, where it was seen. */
   readonly status?: number | undefined;
   /** How many statements of the user's were sent as a batch; none for a single statement. */
   readonly batch?: number;
-  /** Set when nothing of a failed request can last, because its transaction was not yet to be committed. */
-  readonly uncommitted?: boolean;
 }
 
 /** What a driver's error may carry; any of it may be missing. */
@@ -49,31 +40,8 @@ interface DriverError {
   readonly cause?: unknown;
 }
 
-type Make = new (message: string, options: DatabaseErrorOptions) => DatabaseError;
-type Details = Pick<DatabaseErrorOptions, "table" | "columns" | "constraint">;
-interface Rule {
-  readonly text?: RegExp;
-  readonly code?: RegExp;
-  readonly make: Make;
-  readonly details?: (words: string) => Details;
-}
-
-/** First match wins. `text` sees SQLite's own words, without the code and the "SQLite error: " that servers put before. */
-const rules: readonly Rule[] = [
-  { text: /^UNIQUE constraint failed(?:: (.+))?/, make: UniqueViolationError, details: uniqueDetails },
-  { text: /^PRIMARY KEY must be unique/, make: UniqueViolationError },
-  { text: /^FOREIGN KEY constraint failed/, make: ForeignKeyViolationError },
-  { text: /^NOT NULL constraint failed: (.+)/, make: NotNullViolationError, details: columnDetails },
-  { text: /^CHECK constraint failed(?:: (.+))?/, make: CheckViolationError, details: (constraint) => ({ constraint }) },
-  { text: /^cannot store \w+ value in \w+ column (\S+)/, make: DataError, details: columnDetails },
-  { text: /^(?:datatype mismatch|string or blob too big|integer overflow|malformed JSON)/, make: DataError },
-  { text: /JSON path|JSON cannot hold BLOB|JSON object labels|malformed JSON|hex literal too big/i, make: DataError },
-  { code: /^SQLITE_(?:CONSTRAINT_DATATYPE|MISMATCH|TOOBIG)$/, make: DataError },
-  { code: /^SQLITE_CONSTRAINT_UNIQUE$|^SQLITE_CONSTRAINT_(?:PRIMARYKEY|ROWID)$/, make: UniqueViolationError },
-  { code: /^SQLITE_CONSTRAINT_FOREIGNKEY$/, make: ForeignKeyViolationError },
-  { code: /^SQLITE_CONSTRAINT_NOTNULL$/, make: NotNullViolationError },
-  { code: /^SQLITE_CONSTRAINT_CHECK$/, make: CheckViolationError },
-  { code: /^SQLITE_CONSTRAINT/, make: IntegrityError },
+/** What libSQL's servers and its driver say of themselves. `text` sees the words without the code and "SQLite error: ". */
+const rules: readonly SqliteRule[] = [
   {
     code: /TRANSACTION_TIMEOUT|TRANSACTION_CLOSED|STREAM_(?:EXPIRED|CLOSED|NOT_FOUND)|BATON/,
     make: TransactionLostError,
@@ -82,25 +50,15 @@ const rules: readonly Rule[] = [
     text: /no transaction is active|transaction timed.?out|stream .*(?:expired|not found)/i,
     make: TransactionLostError,
   },
-  { code: /^(?:SQLITE_(?:BUSY|LOCKED)|TRANSACTION_BUSY|TRANSACTION_ACTIVE)/, make: LockTimeoutError },
-  { text: /^database (?:table )?is locked/, make: LockTimeoutError },
-  { code: /^(?:AUTH_|SQLITE_AUTH|BLOCKED|NOT_AUTHORIZED)/, make: AuthenticationError },
-  { text: /^not authorized|\bunauthorized\b|authentication failed|auth token|\bJWT\b/i, make: AuthenticationError },
-  { text: /^no such (?:table|column|function|collation|module|index|view|trigger|savepoint)/, make: StatementError },
-  { text: /syntax error|^near "|^incomplete input|^unrecognized token|has no column named/, make: StatementError },
-  {
-    text: /^ambiguous column|^wrong number of arguments|^misuse of|already exists$|^no query solution/,
-    make: StatementError,
-  },
-  {
-    text: /\d+ values? for \d+ columns?|columns but \d+ values|^SELECTs to the left|^sub-select returns/,
-    make: StatementError,
-  },
+  { code: /^TRANSACTION_(?:BUSY|ACTIVE)/, make: LockTimeoutError },
+  { code: /^(?:AUTH_|BLOCKED|NOT_AUTHORIZED)/, make: AuthenticationError },
+  { text: /\bunauthorized\b|authentication failed|auth token|\bJWT\b/i, make: AuthenticationError },
   {
     text: /^(?:too many|too few|expected \d+) .*(?:parameter|argument|value)|^column index out of range/i,
     make: StatementError,
   },
-  { code: /^SQL_|^ARGS_|^SQLITE_(?:RANGE|OK)$/, make: StatementError },
+  { text: /syntax error/, make: StatementError },
+  { code: /^SQL_|^ARGS_|^SQLITE_OK$/, make: StatementError },
 ];
 
 /**
@@ -131,27 +89,13 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
       ambiguous,
     );
   }
-  if (status === 401 || status === 403) {
-    return new AuthenticationError(`${where} refused the login: ${message}; check authToken`, options);
-  }
-  if (status === 429) {
-    return new ConnectionError(`${where} has too many requests: ${message}; try again later`, options);
-  }
+  const refused = refusal(status, message, where, "authToken", options);
+  if (refused !== undefined) return refused;
 
   const words = message.replace(/^SQL(?:ite)?(?: input)? error: /, "");
-  for (const rule of rules) {
-    const match = rule.text?.exec(words);
-    if (!match && !(code !== undefined && rule.code?.test(code))) continue;
-    const details = match?.[1] === undefined ? undefined : rule.details?.(match[1]);
-    return new rule.make(withCode(message, code), { ...options, ...details });
-  }
-  if (neverReached(error)) {
-    return new ConnectionError(`${where} cannot be reached: ${redact(deepest(error))}; nothing was sent`, options);
-  }
-  if (isBroken(error, status)) {
-    const outcome = failure.uncommitted ? "its transaction is lost" : "what was sent may or may not have been applied";
-    return new ConnectionError(`${where} gave no usable answer: ${redact(deepest(error))}; ${outcome}`, ambiguous);
-  }
+  const found = readSqliteError(words, code, rules);
+  if (found !== undefined) return new found.make(withCode(message, code), { ...options, ...found.details });
+  if (isBroken(error, status)) return noAnswer(error, status, failure, options, redact(messageOf(deepest(error))));
   // Only an error of the SQL engine is proof that nothing was applied.
   const isEngine = code === undefined || code === "UNKNOWN" || /^SQLITE_/.test(code);
   return new DatabaseError(withCode(message, code), isEngine ? options : ambiguous);
@@ -194,12 +138,6 @@ function statusOf(error: DriverError): number | undefined {
   return undefined;
 }
 
-/** `fetch failed` says nothing; what failed stands in the cause. */
-function deepest(error: DriverError): string {
-  const texts = [...causes(error)].map(messageOf).filter((text) => text !== "");
-  return texts.at(-1) ?? error.message;
-}
-
 /** Whether there was no answer that a statement gave: neither SQLite in this process nor a server spoke of it. */
 function isBroken(error: DriverError, status: number | undefined): boolean {
   if (status !== undefined && status !== 200) return true;
@@ -207,16 +145,4 @@ function isBroken(error: DriverError, status: number | undefined): boolean {
     if (name === "ResponseError" || (typeof code === "string" && /^SQLITE_/.test(code))) return false;
   }
   return true;
-}
-
-/** "authors.first, authors.last", or "index 'name'" for an index on an expression. */
-function uniqueDetails(words: string): Details {
-  const index = /^index '(.+)'$/.exec(words)?.[1];
-  return index === undefined ? columnDetails(words) : { constraint: index };
-}
-
-function columnDetails(words: string): Details {
-  const table = /^(.+?)\./.exec(words)?.[1];
-  if (table === undefined) return { columns: [words] };
-  return { table, columns: words.split(/, (?=[^,]*\.)/).map((name) => name.slice(table.length + 1)) };
 }

@@ -4,9 +4,12 @@
  *
  * @module
  */
-import { DatabaseError, StatementError, UnsupportedError, ValidationError } from "../../src/errors.ts";
-import { countPlaceholders, isMultiple, isRead } from "../../src/sql/scan.ts";
+import type { TransactionOptions } from "../../src/database.ts";
+import { DatabaseError } from "../../src/errors.ts";
+import { countPlaceholders, isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
+import { checkLevel, refuseDeferrable } from "../shared/isolation.ts";
+import { bytesValue, checkEach, controlWords, type RefuseValue, textValue } from "../shared/statements.ts";
 import type { DriverResult, DriverStatement, DriverValue } from "./client.ts";
 
 const minInteger = -(2n ** 63n);
@@ -19,30 +22,16 @@ const maxInteger = 2n ** 63n - 1n;
  * is not a read. Costs a pass or two over the text.
  */
 export function toDriver(statements: readonly Statement[], readOnly: boolean): DriverStatement[] {
-  return statements.map((statement, index) => {
-    const { sql } = statement;
-    const which = statements.length === 1 ? "The statement" : `Statement ${index} of the batch`;
-    const refuse = (message: string): never => {
-      throw new StatementError(message, { statementIndex: index });
-    };
-    if (sql.includes(";") && isMultiple(sql)) {
-      refuse(`${which} holds several statements; pass them to batch(), one each`);
-    }
-    if (endsTransaction(sql)) {
-      refuse(
-        `${which} is ${controlWord(sql)}, which would begin or end a transaction unseen; use batch() or connect()`,
-      );
-    }
-    const wanted = placeholders(sql, statement.params.length);
-    if (wanted !== null && wanted !== statement.params.length) {
-      refuse(`${which} has ${wanted} placeholders and was given ${statement.params.length} values`);
-    }
-    if (readOnly && !isRead(sql)) {
-      throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
-    }
-    return { sql, args: statement.params.map((value, position) => toArg(value, which, position)) };
+  return checkEach(statements, ({ sql, params }, check) => {
+    check.single(sql);
+    check.noControl(controlWords(sql, allowed));
+    check.count(placeholders(sql, params.length), params.length);
+    if (readOnly && !isRead(sql)) check.refuseWrite();
+    return { sql, args: check.values(params, toArg) };
   });
 }
+
+const allowed = /^rollback(?:\s+transaction)?\s+to\b/i;
 
 /** How many values the text needs; read closely only where counting its question marks does not settle it. */
 function placeholders(sql: string, given: number): number | null {
@@ -52,23 +41,8 @@ function placeholders(sql: string, given: number): number | null {
   return countPlaceholders(sql);
 }
 
-const leading = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?(?:\*\/|$))*([a-z]+)(?:\s+transaction)?(\s+to\b)?/i;
-
-function controlWord(sql: string): string {
-  return leading.exec(sql)?.[1]?.toUpperCase() ?? "";
-}
-
-function endsTransaction(sql: string): boolean {
-  const word = controlWord(sql);
-  if (word === "ROLLBACK") return leading.exec(sql)?.[2] === undefined;
-  return word === "BEGIN" || word === "COMMIT" || word === "END";
-}
-
 /** Integers go as bigints (the driver binds every number as REAL), booleans as 0 and 1. */
-function toArg(value: SqlValue, which: string, position: number): DriverValue {
-  const refuse = (what: string): never => {
-    throw new ValidationError(`${which} cannot take ${what} as value ${position + 1}; nothing was sent`);
-  };
+function toArg(value: SqlValue, refuse: RefuseValue): DriverValue {
   switch (typeof value) {
     case "number":
       if (!Number.isFinite(value)) return refuse(`${value}, which SQLite cannot hold,`);
@@ -78,13 +52,10 @@ function toArg(value: SqlValue, which: string, position: number): DriverValue {
     case "boolean":
       return value ? 1n : 0n;
     case "string":
-      if (value.includes("\0")) return refuse("text with a NUL character, at which SQLite would cut it,");
-      return value.isWellFormed() ? value : refuse("text with half a surrogate pair");
-    case "object":
-      if (value === null) return value;
-      if (value instanceof Uint8Array) return value;
+      return textValue(value, refuse, "at which SQLite would cut it");
+    default:
+      return bytesValue(value, refuse);
   }
-  return refuse(`${value === undefined ? "undefined" : "an object that is not a Uint8Array"}`);
 }
 
 /**
@@ -122,14 +93,7 @@ function narrow(value: bigint): number | bigint {
 }
 
 /** Refuses options of a transaction that SQLite cannot honour. It is serializable, so that every level is. */
-export function checkTransaction(options: { isolation?: string; deferrable?: boolean }): void {
-  const { isolation, deferrable } = options;
-  if (deferrable) {
-    throw new UnsupportedError("SQLite has no deferrable transactions; leave deferrable out, its reads never fail");
-  }
-  if (isolation !== undefined && !levels.includes(isolation)) {
-    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${levels.join(", ")}`);
-  }
+export function checkTransaction({ isolation, deferrable }: TransactionOptions): void {
+  refuseDeferrable(deferrable, "SQLite");
+  checkLevel(isolation);
 }
-
-const levels: readonly string[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];

@@ -4,15 +4,10 @@
  * @module
  */
 import type { CallOptions, Connection } from "../../src/database.ts";
-import {
-  ConnectionError,
-  InvalidStateError,
-  type LedgeError,
-  TimeoutError,
-  TransactionLostError,
-} from "../../src/errors.ts";
+import { ConnectionError, InvalidStateError, type LedgeError, TransactionLostError } from "../../src/errors.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { lost } from "../shared/failure.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { RawResult } from "./client.ts";
 import { type Failure, translate } from "./errors.ts";
@@ -198,7 +193,7 @@ export class NeonConnection implements Connection {
       const translated = translate(error.error, { ...failure, uncommitted, statementIndex });
       if (!ends(translated)) throw translated;
       this.#lose(translated);
-      throw uncommitted && translated instanceof ConnectionError ? this.#lost(translated) : translated;
+      throw uncommitted && translated instanceof ConnectionError ? lost(failure.where, translated) : translated;
     }
   }
 
@@ -235,14 +230,7 @@ export class NeonConnection implements Connection {
     if (this.#state === "open" && seat.broken !== undefined) {
       this.#lose(translate(seat.broken, { ...failure, uncommitted: true }));
     }
-    if (this.#state !== "open") throw this.#lost(this.#state.cause);
-  }
-
-  #lost(cause: unknown): TransactionLostError {
-    const { driverCode } = Object(cause) as { driverCode?: string };
-    const message = `The transaction on ${this.#parts.failure.where} is lost and nothing of it was applied; ` +
-      "roll back and run it again";
-    return new TransactionLostError(message, { cause, ...(driverCode === undefined ? {} : { driverCode }) });
+    if (this.#state !== "open") throw lost(failure.where, this.#state.cause);
   }
 
   #lose(cause: unknown): void {
@@ -255,9 +243,7 @@ export class NeonConnection implements Connection {
   }
 
   #reasonOf(given: GivenUp, what: string, notApplied: boolean): unknown {
-    if (given.why === "abort") return given.reason;
-    const message = `${what} on ${this.#parts.failure.where} took longer than its timeout; the transaction is lost`;
-    return new TimeoutError(message, { notApplied });
+    return given.toUser(`${what} on ${this.#parts.failure.where}`, notApplied, "the transaction is lost");
   }
 }
 

@@ -11,10 +11,11 @@ import type {
   TransactionOptions,
   TwoPhase,
 } from "../../src/database.ts";
-import { DatabaseError, InvalidStateError, TimeoutError, UnsupportedError } from "../../src/errors.ts";
+import { DatabaseError, InvalidStateError, UnsupportedError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { levels } from "../shared/isolation.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { NeonSql } from "./client.ts";
 import { type ConnectionParts, NeonConnection } from "./connection.ts";
@@ -72,7 +73,7 @@ class DriverDatabase implements NeonDatabase {
       batch: sql === undefined ? "stepwise" : "atomic",
       interactive: sockets !== undefined,
       savepoints: sockets !== undefined,
-      isolation: Object.freeze(["read uncommitted", "read committed", "repeatable read", "serializable"] as const),
+      isolation: levels,
       readOnly: true,
       deferrable: true,
     });
@@ -219,11 +220,7 @@ class DriverDatabase implements NeonDatabase {
       });
     } catch (error) {
       if (!(error instanceof GivenUp)) throw translate(error, { ...this.#failure, uncommitted });
-      if (error.why === "abort") throw error.reason;
-      const outcome = uncommitted ? "nothing was applied" : "a write may or may not be applied";
-      throw new TimeoutError(`${what} on ${this.description} took longer than its timeout; ${outcome}`, {
-        notApplied: uncommitted,
-      });
+      throw error.toUser(`${what} on ${this.description}`, uncommitted);
     }
   }
 }

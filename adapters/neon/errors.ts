@@ -24,17 +24,11 @@ import {
   TransactionLostError,
   UniqueViolationError,
 } from "../../src/errors.ts";
-import { causes, neverReached } from "../shared/causes.ts";
+import { type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 
 /** What is known of a call that failed, besides the error. */
-export interface Failure {
-  /** The database's description. */
-  readonly where: string;
-  /** Takes secrets out of a text. */
-  readonly redact: (text: string) => string;
-  /** Set when nothing of a failed request can last, because its transaction was not yet to be committed. */
-  readonly uncommitted?: boolean;
+export interface Failure extends SharedFailure {
   /** The position of the statement that failed, among those of the user's, where the transport tells. */
   readonly statementIndex?: number | undefined;
 }
@@ -92,24 +86,14 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (/^(?:Client was closed|Cannot use a pool after calling end)/.test(message)) {
     return new InvalidStateError(`${where} is closed: its client was closed`, { cause });
   }
-  const status = Number(/\(HTTP status (\d{3})\)/.exec(message)?.[1] ?? NaN);
-  if (status === 401 || status === 403 || isLogin.test(message)) {
-    return new AuthenticationError(`${where} refused the login: ${message}; check the connection string`, options);
-  }
-  if (status === 429) {
-    return new ConnectionError(`${where} has too many requests: ${message}; try again later`, options);
-  }
-  if (status === 413) {
-    return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
-  }
+  const said = /\(HTTP status (\d{3})\)/.exec(message)?.[1];
+  const status = said === undefined ? undefined : Number(said);
+  const refused = refusal(isLogin.test(message) ? 401 : status, message, where, "the connection string", options);
+  if (refused !== undefined) return refused;
   if (status === 507) {
     return new DataError(`${where} gives no answer this large: ${message}; ask for fewer rows at a time`, ambiguous);
   }
-  if (neverReached(error)) {
-    return new ConnectionError(`${where} cannot be reached: ${redact(deepest(error))}; nothing was sent`, options);
-  }
-  const outcome = uncommitted ? "its transaction is lost" : "what was sent may or may not have been applied";
-  return new ConnectionError(`${where} gave no usable answer: ${redact(deepest(error))}; ${outcome}`, ambiguous);
+  return noAnswer(error, status, failure, options);
 }
 
 const isLogin = /password authentication failed|\bJWT\b|authorization token|missing password/i;
@@ -127,11 +111,6 @@ export function asError(thrown: unknown): Error {
 function codeOf(error: Error): string | undefined {
   const { code } = error as { code?: unknown };
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code) ? code : undefined;
-}
-
-function deepest(error: Error): string {
-  const texts = [...causes(error)].map(({ message }) => message).filter((text) => text !== "");
-  return texts.at(-1) ?? error.message;
 }
 
 /** The table, the constraint and the columns, which for a key are only named in the detail: `Key (a, b)=(1, 2) …`. */

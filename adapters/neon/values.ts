@@ -5,10 +5,19 @@
  *
  * @module
  */
-import { DatabaseError, StatementError, UnsupportedError, ValidationError } from "../../src/errors.ts";
+import { DatabaseError, UnsupportedError } from "../../src/errors.ts";
 import type { TransactionOptions } from "../../src/database.ts";
-import { isRead, transactionControl } from "../../src/sql/scan.ts";
+import { isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
+import { checkLevel } from "../shared/isolation.ts";
+import {
+  bytesValue,
+  checkEach,
+  controlWords,
+  fromFirstWord,
+  type RefuseValue,
+  textValue,
+} from "../shared/statements.ts";
 import type { RawResult } from "./client.ts";
 
 /** A statement as it travels. */
@@ -23,46 +32,19 @@ export interface TextStatement {
  * over the text.
  */
 export function toText(statements: readonly Statement[], readOnly: boolean): TextStatement[] {
-  return statements.map(({ sql, params }, index) => {
-    const which = statements.length === 1 ? "The statement" : `Statement ${index} of the batch`;
-    const control = ending(sql);
-    if (control !== null) {
-      const message = `${which} is ${control}, which would begin or end a transaction unseen; use batch() or connect()`;
-      throw new StatementError(message, { statementIndex: index });
-    }
-    if (sql.includes("\0")) throw new ValidationError(`${which} holds a NUL character; nothing was sent`);
-    if (readOnly && writes(sql)) {
-      throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
-    }
-    return { sql, params: params.map((value, position) => toParam(value, which, position)) };
+  return checkEach(statements, ({ sql, params }, check) => {
+    check.noControl(controlWords(sql, allowed, true));
+    if (sql.includes("\0")) check.refuseText("holds a NUL character");
+    if (readOnly && writing.test(fromFirstWord(sql, true)) && !isRead(sql)) check.refuseWrite();
+    return { sql, params: check.values(params, toParam) };
   });
 }
 
-const leading = String.raw`^(?:\s|;|--[^\n]*(?:\n|$)|/\*[\s\S]*?(?:\*/|$))*`;
-const first = new RegExp(`${leading}([a-z]+)`, "i");
-const allowed = new RegExp(
-  `${leading}(?:savepoint\\b|release\\b|rollback(?:\\s+(?:work|transaction))?\\s+to\\b|(?:rollback|commit)\\s+prepared\\b)`,
-  "i",
-);
-const mayOpen = /^(?:begin|start|commit|end|abort|rollback|prepare)$/i;
-const writing = /^(?:insert|update|delete|merge|truncate|create|drop|alter|with|select|copy|grant|revoke|comment)$/i;
+const allowed = /^rollback(?:\s+(?:work|transaction))?\s+to\b|^(?:rollback|commit)\s+prepared\b/i;
+/** What plainly writes, or may; a function that it calls is the server's to refuse. */
+const writing = /^(?:insert|update|delete|merge|truncate|create|drop|alter|with|select|copy|grant|revoke|comment)\b/i;
 
-/** The words with which the text begins or ends a transaction; null for savepoints and all else. */
-function ending(sql: string): string | null {
-  const word = first.exec(sql)?.[1];
-  if (word !== undefined && !mayOpen.test(word)) return null;
-  return allowed.test(sql) ? null : transactionControl(sql);
-}
-
-/** Whether the text plainly writes; a function that it calls is the server's to refuse. */
-function writes(sql: string): boolean {
-  return writing.test(first.exec(sql)?.[1] ?? "") && !isRead(sql);
-}
-
-function toParam(value: SqlValue, which: string, position: number): string | null {
-  const refuse = (what: string): never => {
-    throw new ValidationError(`${which} cannot take ${what} as value ${position + 1}; nothing was sent`);
-  };
+function toParam(value: SqlValue, refuse: RefuseValue): string | null {
   switch (typeof value) {
     case "number":
       return Object.is(value, -0) ? "-0" : String(value);
@@ -70,13 +52,12 @@ function toParam(value: SqlValue, which: string, position: number): string | nul
     case "boolean":
       return String(value);
     case "string":
-      if (value.includes("\0")) return refuse("text with a NUL character, which PostgreSQL cannot hold,");
-      return value.isWellFormed() ? value : refuse("text with half a surrogate pair");
-    case "object":
-      if (value === null) return value;
-      if (value instanceof Uint8Array) return toHex(value);
+      return textValue(value, refuse, "which PostgreSQL cannot hold");
+    default: {
+      const bytes = bytesValue(value, refuse);
+      return bytes && toHex(bytes);
+    }
   }
-  return refuse(`${value === undefined ? "undefined" : "an object that is not a Uint8Array"}`);
 }
 
 function toHex(bytes: Uint8Array): string {
@@ -124,7 +105,8 @@ function asText(value: unknown): string {
   throw new DatabaseError(`The driver gave a value that is not text: ${typeof value}`, { notApplied: false });
 }
 
-const levels = {
+/** The levels as the driver names them. */
+const driverLevels = {
   "read uncommitted": "ReadUncommitted",
   "read committed": "ReadCommitted",
   "repeatable read": "RepeatableRead",
@@ -133,7 +115,7 @@ const levels = {
 
 /** The options of a transaction over HTTP, as the driver takes them. What is not asked for is left to the database. */
 export interface HttpTransaction {
-  isolationLevel?: typeof levels[keyof typeof levels];
+  isolationLevel?: typeof driverLevels[keyof typeof driverLevels];
   readOnly?: boolean;
   deferrable?: boolean;
 }
@@ -146,7 +128,7 @@ export function toHttp({ isolation, readOnly, deferrable }: TransactionOptions):
     ...(deferrable && { deferrable }),
   });
   return {
-    ...(isolation === undefined ? {} : { isolationLevel: levels[isolation] }),
+    ...(isolation === undefined ? {} : { isolationLevel: driverLevels[isolation] }),
     ...(readOnly === undefined ? {} : { readOnly }),
     ...(deferrable === undefined ? {} : { deferrable }),
   };
@@ -165,10 +147,7 @@ export function toBegin(options: TransactionOptions): string {
 
 /** PostgreSQL takes DEFERRABLE anywhere and heeds it only where nothing could fail otherwise. */
 function checkTransaction({ isolation, readOnly, deferrable }: TransactionOptions): void {
-  if (isolation !== undefined && !Object.hasOwn(levels, isolation)) {
-    const known = Object.keys(levels).join(", ");
-    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${known}`);
-  }
+  checkLevel(isolation);
   if (deferrable && !(isolation === "serializable" && readOnly)) {
     throw new UnsupportedError(
       "PostgreSQL defers serializable, read-only transactions only; " +

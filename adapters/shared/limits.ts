@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ValidationError } from "../../src/errors.ts";
+import { TimeoutError, ValidationError } from "../../src/errors.ts";
 import type { CallOptions } from "../../src/database.ts";
 
 /** Thrown by {@linkcode withLimits} when a call was given up; never seen by users. */
@@ -16,6 +16,16 @@ export class GivenUp {
     /** Whether the call had begun, so that something may have been sent. */
     readonly begun: boolean,
   ) {}
+
+  /** What the user is told of `call` ("A batch on d1"): the signal's reason as it is, or a TimeoutError. */
+  toUser(
+    call: string,
+    notApplied: boolean,
+    outcome: string = notApplied ? "nothing was applied" : "a write may or may not be applied",
+  ): unknown {
+    if (this.why === "abort") return this.reason;
+    return new TimeoutError(`${call} took longer than its timeout; ${outcome}`, { notApplied });
+  }
 }
 
 const longestTimer = 2 ** 31 - 1;

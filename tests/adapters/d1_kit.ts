@@ -1,26 +1,13 @@
 /**
- * What the tests of the D1 adapter share: one server a file, statements, what a call rejects with.
+ * What the tests of the D1 adapter share: one server a file, a binding that answers as told.
  *
  * @module
  */
 import { d1, type D1Binding, type D1Database } from "../../adapters/d1.ts";
-import type { SqlValue, Statement } from "../../src/sql/statement.ts";
 import { type D1Server, startD1 } from "../servers/d1.ts";
+import { stmt } from "./kit.ts";
 
-/** A statement. */
-export function stmt(sql: string, ...params: SqlValue[]): Statement {
-  return { sql, params };
-}
-
-/** What a promise rejects with. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error("It did not reject");
-}
+export { rejection, stmt } from "./kit.ts";
 
 /** A binding that answers everything with these results, or this error. */
 export function answering(answer: unknown): D1Binding {

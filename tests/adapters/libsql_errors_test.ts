@@ -186,6 +186,12 @@ const answers: readonly (readonly [string, () => Response, Class, boolean])[] = 
     ConnectionError,
     false,
   ],
+  [
+    "502 of a proxy with a refused connection",
+    () => Response.json({ message: "upstream: connection refused" }, { status: 502 }),
+    ConnectionError,
+    false,
+  ],
   ["503", () => new Response(null, { status: 503 }), ConnectionError, false],
   ["404", () => new Response("Not found", { status: 404 }), ConnectionError, false],
   ["a body that is cut", cut, ConnectionError, false],

@@ -4,18 +4,14 @@
  * @module
  */
 import { libsql, type LibsqlDatabase } from "../../adapters/libsql_local.ts";
-import type { SqlValue, Statement } from "../../src/sql/statement.ts";
 import { type HranaServer, startHrana } from "../servers/hrana.ts";
+
+export { rejection, stmt } from "./kit.ts";
 
 /** A database and, behind HTTP and WebSocket, its server. */
 export interface Place {
   readonly db: LibsqlDatabase;
   readonly server: HranaServer | undefined;
-}
-
-/** A statement with its values. */
-export function stmt(sql: string, ...params: SqlValue[]): Statement {
-  return { sql, params };
 }
 
 export const transports = ["memory", "file", "http", "ws"] as const;
@@ -49,14 +45,4 @@ export function testEverywhere(
   where: readonly Transport[] = transports,
 ): void {
   for (const transport of where) Deno.test(`${name}, ${transport}`, () => on(transport, (p) => body(p, transport)));
-}
-
-/** What a promise rejects with. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error("Expected a rejection");
 }

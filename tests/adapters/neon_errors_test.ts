@@ -282,6 +282,12 @@ const answers: readonly (readonly [string, () => Response, Class, boolean])[] = 
   ["429", () => new Response("slow down", { status: 429 }), ConnectionError, true],
   ["500", () => Response.json({ message: "oops" }, { status: 500 }), ConnectionError, false],
   ["502", () => new Response("<html>", { status: 502 }), ConnectionError, false],
+  [
+    "502 of a proxy with a refused connection",
+    () => new Response("upstream: connection refused", { status: 502 }),
+    ConnectionError,
+    false,
+  ],
   ["503", () => new Response(null, { status: 503 }), ConnectionError, false],
   ["507", () => new Response("large", { status: 507 }), DataError, false],
   ["a body that is cut", cut, ConnectionError, false],

@@ -7,7 +7,7 @@ import { Client, neon as createSql, neonConfig, Pool } from "@neondatabase/serve
 import { neon, type NeonDatabase } from "../../adapters/neon.ts";
 import { type NeonOptions, type NeonServer, startNeon, useFronts } from "../servers/neon.ts";
 
-export { rejection, stmt } from "./libsql_transports.ts";
+export { rejection, stmt } from "./kit.ts";
 
 useFronts(neonConfig);
 

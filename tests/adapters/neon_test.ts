@@ -158,7 +158,7 @@ testEverywhere("options of a transaction that cannot be honoured are refused", a
 
 const endings = [
   ...["BEGIN", "START TRANSACTION", "COMMIT", "COMMIT AND CHAIN", "END", "ABORT", "ROLLBACK"],
-  ...["/* a */ commit", "-- a\nRollback work", "PREPARE TRANSACTION 'x'", ";;COMMIT"],
+  ...["/* a */ commit", "-- a\nRollback work", "/* /* */ */ COMMIT", "PREPARE TRANSACTION 'x'", ";;COMMIT"],
 ];
 
 testEverywhere("what begins or ends a transaction is refused", async ({ db, server }) => {

@@ -144,7 +144,7 @@ testEverywhere("a connection refuses statements that would end its transaction",
   await db.execute(table);
   const connection = await db.connect();
   await connection.execute(insert(1));
-  for (const sql of ["COMMIT", "END", "ROLLBACK", "BEGIN", "PREPARE TRANSACTION 'x'"]) {
+  for (const sql of ["COMMIT", "END", "ROLLBACK", "BEGIN", "PREPARE TRANSACTION 'x'", "/* /* */ */ COMMIT"]) {
     await assertRejects(() => connection.execute(stmt(sql)), StatementError);
     await assertRejects(() => connection.commit([stmt(sql)]), StatementError);
   }

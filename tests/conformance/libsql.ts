@@ -4,10 +4,11 @@
  * @module
  */
 import { libsql } from "../../adapters/libsql_local.ts";
-import { type Connection, createAll, type Database, type Statement } from "../../mod.ts";
+import { createAll, type Database, type Statement } from "../../mod.ts";
 import { startHrana } from "../servers/hrana.ts";
+import { counting } from "./counting.ts";
 import { models, tables } from "./models.ts";
-import type { Counts, Expectations, Running, Target } from "./setup.ts";
+import type { Expectations, Running, Target } from "./setup.ts";
 
 const expects: Expectations = {
   batches: true,
@@ -30,43 +31,6 @@ const expects: Expectations = {
 
 /** Deletes in one transaction, in which foreign keys are checked at the end: the tables of a cycle cannot be ordered. */
 const EMPTY: readonly string[] = ["PRAGMA defer_foreign_keys = ON", ...tables.map((table) => `DELETE FROM ${table}`)];
-
-/** Counts the calls of the port: each is what would be one request. */
-function counting(db: Database): { db: Database; counts: Counts } {
-  const counts = {
-    requests: 0,
-    statements: 0,
-    reset(): void {
-      counts.requests = counts.statements = 0;
-    },
-  };
-  const count = (statements: number): void => {
-    counts.requests++;
-    counts.statements += statements;
-  };
-  const connection = (inner: Connection): Connection => ({
-    native: inner.native,
-    execute: (statement, options) => (count(1), inner.execute(statement, options)),
-    batch: (statements, options) => (count(statements.length), inner.batch(statements, options)),
-    savepoint: (name, options) => (count(0), inner.savepoint(name, options)),
-    release: (name, options) => (count(0), inner.release(name, options)),
-    rollbackTo: (name, options) => (count(0), inner.rollbackTo(name, options)),
-    commit: (last, options) => (count(last?.length ?? 0), inner.commit(last, options)),
-    rollback: (options) => (count(0), inner.rollback(options)),
-  });
-  return {
-    counts,
-    db: {
-      dialect: db.dialect,
-      capabilities: db.capabilities,
-      description: db.description,
-      execute: (statement, options) => (count(1), db.execute(statement, options)),
-      batch: (statements, options) => (count(statements.length), db.batch!(statements, options)),
-      connect: async (options) => connection(await db.connect(options)),
-      close: () => db.close(),
-    },
-  };
-}
 
 async function empty(db: Database): Promise<void> {
   await db.batch!(EMPTY.map((sql): Statement => ({ sql, params: [] })));

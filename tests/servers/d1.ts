@@ -7,7 +7,7 @@
  */
 import { Miniflare } from "miniflare";
 import type { D1Binding, D1Result, D1Statement, D1Value } from "../../adapters/d1.ts";
-import { safeFetch } from "../../adapters/libsql.ts";
+import { safeFetch } from "../../adapters/shared/fetch.ts";
 
 /** A running D1. */
 export interface D1Server extends AsyncDisposable {

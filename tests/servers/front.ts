@@ -57,7 +57,7 @@ export abstract class Front implements AsyncDisposable {
     this.latency = latency;
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {}, signal: this.#abort.signal },
-      (request, info) => this.track(this.#answer(request, info.remoteAddr.port)),
+      (request, info) => this.divert(request) ?? this.track(this.#answer(request, info.remoteAddr.port)),
     );
     this.#gate = new Gate(this.#server.addr.port, (port) => this.#cancels.get(port)?.());
     this.port = this.#gate.port;
@@ -66,8 +66,18 @@ export abstract class Front implements AsyncDisposable {
   /** Does the work of a request. */
   protected abstract handle(request: FrontRequest): Promise<Response>;
 
+  /** Answers, uncounted and past the hooks, what opens another way to the service, such as a WebSocket. */
+  protected divert(_request: Request): Response | undefined {
+    return undefined;
+  }
+
   /** Ends what is behind the front, when nothing runs any more. */
   protected abstract end(): Promise<void>;
+
+  /** Whether it has begun to stop: nothing is to be kept for later. */
+  protected get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
 
   /** Makes {@linkcode settled} wait for this. */
   protected track<T>(work: Promise<T>): Promise<T> {
@@ -140,8 +150,8 @@ export abstract class Front implements AsyncDisposable {
     const body = await request.text();
     this.bytesIn += new TextEncoder().encode(body).length;
     const copy = () => new Request(request.url, { method: request.method, headers: request.headers, body });
-    if (this.latency > 0) await this.#sleep(this.latency);
-    const instead = this.before && await this.#hook(this.before(copy()));
+    if (this.latency > 0) await this.sleep(this.latency);
+    const instead = this.before && await this.hook(this.before(copy()));
     if (instead) return instead;
     let response: Response;
     try {
@@ -154,20 +164,20 @@ export abstract class Front implements AsyncDisposable {
     } finally {
       this.#cancels.delete(port);
     }
-    const replaced = this.after && await this.#hook(this.after(copy(), response.clone()));
+    const replaced = this.after && await this.hook(this.after(copy(), response.clone()));
     this.bytesOut += (await response.clone().arrayBuffer()).byteLength;
     return replaced ?? response;
   }
 
   /** Waits; cut short when the front stops. */
-  async #sleep(ms: number): Promise<void> {
+  protected async sleep(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    await this.#hook(new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined)));
+    await this.hook(new Promise<undefined>((resolve) => timer = setTimeout(resolve, ms, undefined)));
     clearTimeout(timer);
   }
 
   /** The answer of a hook, or nothing once the front stops: a hook may hang on purpose. */
-  async #hook<T>(answer: MaybePromise<T>): Promise<T | undefined> {
+  protected async hook<T>(answer: MaybePromise<T>): Promise<T | undefined> {
     const { signal } = this.#stopping;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const stop = () => resolve(undefined);

@@ -16,11 +16,11 @@
  */
 import pg from "pg";
 import { transactionControl } from "../../src/sql/scan.ts";
-import { Gate } from "./gate.ts";
+import { Front, type FrontRequest, type MaybePromise } from "./front.ts";
 import { relay } from "./neon_relay.ts";
 import { type PostgresDatabase, startPostgres } from "./postgres.ts";
 
-type MaybePromise<T> = T | Promise<T>;
+export { cut } from "./front.ts";
 
 /** How to start a front; sizes are in bytes, times in milliseconds. */
 export interface NeonOptions {
@@ -42,11 +42,6 @@ export interface NeonLogEntry {
   readonly params: (readonly (string | null)[])[];
   /** The proxy's own headers, over HTTP, without the connection string. */
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** An answer that breaks off in the middle of its body, as a lost connection does. */
-export function cut(): Response {
-  return new Response('{"fields":', { headers: { "content-type": "application/json", "content-length": "1000" } });
 }
 
 /** What of the driver's `neonConfig` must be set so that connection strings lead to fronts; no state of any one front. */
@@ -108,16 +103,15 @@ const errorFields: readonly string[] = [
   ...["table", "column", "dataType", "constraint", "file", "line", "routine"],
 ];
 
-/** A running front. */
-export class NeonServer implements AsyncDisposable {
+/**
+ * A running front. Its requests are HTTP requests, and trips over WebSockets: each is a Query or a Sync message, whose
+ * answer the client waits for. Latency is added to both.
+ */
+export class NeonServer extends Front {
   /** The connection string, as a superuser, with the front as its host. */
   readonly url: string;
   /** The database behind it: the truth. */
   readonly db: PostgresDatabase;
-  /** Read before every request: may be changed at any time. */
-  latency: number;
-  /** HTTP requests, and trips over WebSockets: each is a Query or a Sync message, whose answer the client waits for. */
-  requests = 0;
   /** SQL statements that were run, or sent over a WebSocket, but for `control`. */
   statements = 0;
   /** BEGIN, COMMIT, ROLLBACK, SAVEPOINT and RELEASE; the ones that a batch is wrapped in are not counted. */
@@ -126,42 +120,23 @@ export class NeonServer implements AsyncDisposable {
   connections = 0;
   /** Messages from clients over WebSockets, handshakes included. */
   frames = 0;
-  bytesIn = 0;
-  bytesOut = 0;
   readonly log: NeonLogEntry[] = [];
-  /** Called before an HTTP request is handled; an answer it gives is sent instead, and nothing runs. */
-  before?: (request: Request) => MaybePromise<Response | undefined>;
-  /** Called after the work was done; an answer it gives is sent instead of the real one. */
-  after?: (request: Request, response: Response) => MaybePromise<Response | undefined>;
   /** Given the statements of each trip over a WebSocket before they are passed on: "cut" closes both sides instead. */
   beforeTrip?: (sql: readonly string[]) => MaybePromise<"cut" | void>;
   /** Given them when the answer to the trip arrives: "cut" closes both sides instead of passing it on. */
   afterTrip?: (sql: readonly string[]) => MaybePromise<"cut" | void>;
 
   readonly #options: NeonOptions;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #gate: Gate;
-  /** What cancels the request of a client, by the port it is known by. */
-  readonly #cancels = new Map<number, () => void>();
-  readonly #abort = new AbortController();
-  readonly #stopping = new AbortController();
-  readonly #sockets = new Map<WebSocket, Promise<void>>();
+  readonly #sockets = new Set<WebSocket>();
   readonly #idle = new Map<string, pg.Client[]>();
-  readonly #busy = new Set<Promise<unknown>>();
-  #stopped?: Promise<void>;
 
   /** @private Use {@linkcode startNeon}. */
   constructor(options: NeonOptions, database: PostgresDatabase) {
+    super(options.latency ?? 0);
     this.#options = options;
     this.db = database;
-    this.latency = options.latency ?? 0;
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {}, signal: this.#abort.signal },
-      (request, info) => this.#respond(request, info.remoteAddr.port),
-    );
-    this.#gate = new Gate(this.#server.addr.port, (port) => this.#cancels.get(port)?.());
     const url = new URL(database.url);
-    url.host = `127.0.0.1:${this.#gate.port}`;
+    url.host = `127.0.0.1:${this.port}`;
     this.url = url.href;
   }
 
@@ -171,121 +146,45 @@ export class NeonServer implements AsyncDisposable {
   }
 
   /** Zeroes the counters and the log. */
-  reset(): void {
-    this.requests =
-      this.statements =
+  override reset(): void {
+    super.reset();
+    this.statements =
       this.control =
       this.connections =
       this.frames =
-      this.bytesIn =
-      this.bytesOut =
         0;
     this.log.length = 0;
   }
 
-  /** Fails the next HTTP request once: before anything runs, or after the work was done; cut off, unless an answer is given. */
-  failNext(when: "before" | "after", answer: () => Response = cut): void {
-    this[when] = () => {
-      this[when] = undefined;
-      return answer();
-    };
-  }
-
-  /** Resolves when every WebSocket is closed and every request is done. */
-  async settled(): Promise<void> {
-    while (this.#sockets.size + this.#busy.size > 0) {
-      await Promise.allSettled([...this.#sockets.values(), ...this.#busy]);
-    }
-  }
-
   /** Closes all connections on both sides and drops a database of its own. */
-  stop(): Promise<void> {
-    return this.#stopped ??= (async () => {
-      this.#stopping.abort();
-      for (const socket of this.#sockets.keys()) socket.close(1001);
-      const late = setTimeout(() => this.#abort.abort(), 1000);
-      await Promise.all([this.#server.shutdown(), this.settled()]).catch(() => {});
-      clearTimeout(late);
-      await this.#server.finished;
-      await this.#gate.stop();
-      for (const clients of this.#idle.values()) for (const client of clients) await client.end();
-      if (this.#options.database === undefined) await this.db.drop();
-    })();
+  override stop(): Promise<void> {
+    const stopped = super.stop();
+    for (const socket of this.#sockets) socket.close(1001);
+    return stopped;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+  protected override async end(): Promise<void> {
+    for (const clients of this.#idle.values()) for (const client of clients) await client.end();
+    if (this.#options.database === undefined) await this.db.drop();
   }
 
-  /** Waits; cut short when the front stops. */
-  #sleep(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    return new Promise((resolve) => {
-      const stop = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener("abort", stop);
-        resolve();
-      }, ms);
-      if (signal.aborted) stop();
-      else signal.addEventListener("abort", stop, { once: true });
-    });
-  }
-
-  /** The answer of a hook, or nothing once the front stops: a hook may hang on purpose. */
-  async #hook<T>(answer: MaybePromise<T>): Promise<T | undefined> {
-    const { signal } = this.#stopping;
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const stop = () => resolve(undefined);
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      return await Promise.race([answer, promise]);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-  }
-
-  #respond(request: Request, port: number): Promise<Response> | Response {
-    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return this.#upgrade(request);
-    if (new URL(request.url).pathname !== "/sql" || request.method !== "POST") {
-      return new Response("Not found", { status: 404 });
-    }
-    const answer = this.#answer(request, port);
-    this.#busy.add(answer);
-    const done = () => this.#busy.delete(answer);
-    answer.then(done, done);
-    return answer;
-  }
-
-  async #answer(request: Request, port: number): Promise<Response> {
-    this.requests++;
-    const body = await request.text();
-    const size = new TextEncoder().encode(body).length;
-    this.bytesIn += size;
-    const copy = () => new Request(request.url, { method: "POST", headers: request.headers, body });
-    if (this.latency > 0) await this.#sleep(this.latency);
-    const instead = this.before && await this.#hook(this.before(copy()));
-    if (instead) return instead;
-    let response: Response;
+  protected override async handle({ path, headers, body, onGone }: FrontRequest): Promise<Response> {
+    if (path !== "/sql") return new Response("Not found", { status: 404 });
     try {
       const limit = this.#options.maxRequest ?? tenMiB;
+      const size = new TextEncoder().encode(body).length;
       if (size > limit) throw new Refusal(413, `request is too large (max is ${limit} bytes)`);
-      response = Response.json(await this.#run(request.headers, port, JSON.parse(body)));
+      return Response.json(await this.#run(headers, onGone, JSON.parse(body)));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const fields = Object.fromEntries(errorFields.map((name) => [name, error.fields[name] ?? null]));
-      response = Response.json({ message: error.message, ...fields }, { status: error.status });
+      return Response.json({ message: error.message, ...fields }, { status: error.status });
     }
-    const replaced = this.after && await this.#hook(this.after(copy(), response.clone()));
-    this.bytesOut += (await response.clone().arrayBuffer()).byteLength;
-    return replaced ?? response;
   }
 
   async #run(
     headers: Headers,
-    port: number,
+    onGone: FrontRequest["onGone"],
     payload: Query | { queries: readonly Query[] },
   ): Promise<unknown> {
     const isBatch = "queries" in payload;
@@ -302,7 +201,7 @@ export class NeonServer implements AsyncDisposable {
     }
     const { config, key } = this.#target(headers.get("neon-connection-string"));
     const client = await this.#take(config, key);
-    this.#cancels.set(port, () => this.#cancel(config, client));
+    onGone(() => this.#cancel(config, client));
     let isClean = false;
     try {
       const budget = { left: this.#options.maxResponse ?? tenMiB };
@@ -315,7 +214,7 @@ export class NeonServer implements AsyncDisposable {
       isClean = true;
       return isBatch ? { results } : results[0];
     } finally {
-      this.#cancels.delete(port);
+      onGone(() => {}); // Its connection may be another request's now.
       await this.#give(client, key, isClean);
     }
   }
@@ -366,21 +265,21 @@ export class NeonServer implements AsyncDisposable {
       await client.end().catch(() => {});
       return;
     }
-    if (this.#stopping.signal.aborted) return await client.end();
+    if (this.isStopping) return await client.end();
     this.#idle.set(key, [...this.#idle.get(key) ?? [], client]);
   }
 
   #cancel(config: pg.ClientConfig, client: pg.Client): void {
     const { processID } = client as unknown as { processID: number };
-    const cancelling = (async () => {
-      const other = new pg.Client(config);
-      other.on("error", () => {});
-      await other.connect();
-      await other.query("SELECT pg_cancel_backend($1)", [processID]);
-      await other.end();
-    })().catch(() => {});
-    this.#busy.add(cancelling);
-    cancelling.then(() => this.#busy.delete(cancelling));
+    this.track(
+      (async () => {
+        const other = new pg.Client(config);
+        other.on("error", () => {});
+        await other.connect();
+        await other.query("SELECT pg_cancel_backend($1)", [processID]);
+        await other.end();
+      })().catch(() => {}),
+    );
   }
 
   async #control(client: pg.Client, sql: string): Promise<void> {
@@ -417,7 +316,8 @@ export class NeonServer implements AsyncDisposable {
     return { fields, rows, command: result.command ?? "", rowCount: result.rowCount, rowAsArray: inArrays };
   }
 
-  #upgrade(request: Request): Response {
+  protected override divert(request: Request): Response | undefined {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
     const truth = new URL(this.db.url);
     this.connections++;
@@ -427,17 +327,17 @@ export class NeonServer implements AsyncDisposable {
         this.bytesIn += size;
       },
       answer: (size) => this.bytesOut += size,
-      latency: () => this.latency > 0 ? this.#sleep(this.latency) : undefined,
+      latency: () => this.latency > 0 ? this.sleep(this.latency) : undefined,
       trip: async (sql) => {
         this.requests++;
         for (const text of sql) transactionControl(text) === null ? this.statements++ : this.control++;
         this.log.push({ kind: "ws", sql: [...sql], params: [], headers: {} });
-        return await (this.beforeTrip && this.#hook(this.beforeTrip(sql)));
+        return await (this.beforeTrip && this.hook(this.beforeTrip(sql)));
       },
-      answered: async (sql) => await (this.afterTrip && this.#hook(this.afterTrip(sql))),
+      answered: async (sql) => await (this.afterTrip && this.hook(this.afterTrip(sql))),
     });
-    this.#sockets.set(socket, closed);
-    closed.finally(() => this.#sockets.delete(socket));
+    this.#sockets.add(socket);
+    this.track(closed.finally(() => this.#sockets.delete(socket)));
     return response;
   }
 }

