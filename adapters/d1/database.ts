@@ -7,7 +7,7 @@ import type { CallOptions, Capabilities, Connection, Database, TransactionOption
 import { InvalidStateError, UnsupportedError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
-import { checkLevel, refuseDeferrable } from "../shared/isolation.ts";
+import { checkWithoutDeferring } from "../shared/isolation.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { D1Binding } from "./binding.ts";
 import { dialect } from "./dialect.ts";
@@ -61,7 +61,7 @@ class BindingDatabase implements D1Database {
   }
 
   async batch(statements: readonly Statement[], options: CallOptions & TransactionOptions = {}): Promise<ResultSet[]> {
-    checkTransaction(options);
+    checkWithoutDeferring(options, "D1");
     const prepared = prepare(statements, options.readOnly ?? false).map(forBatch);
     if (prepared.length === 0) return [];
     return await this.#call("A batch", options, async (binding) => {
@@ -103,10 +103,4 @@ class BindingDatabase implements D1Database {
       throw error.toUser(`${what} on ${this.description}`, false);
     }
   }
-}
-
-/** Refuses options of a transaction that D1 cannot honour. A batch is serializable, so that every level is. */
-function checkTransaction({ isolation, deferrable }: TransactionOptions): void {
-  refuseDeferrable(deferrable, "D1");
-  checkLevel(isolation);
 }

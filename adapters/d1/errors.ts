@@ -24,6 +24,8 @@ const statements: readonly SqliteRule[] = [
     text: /^No SQL statements detected|^SQL code did not contain a statement|^Type '\w+' not supported/,
     make: StatementError,
   },
+  { text: /LIKE or GLOB pattern too complex|^Expression tree is too large/, make: StatementError },
+  { text: /^too many (?:SQL variables|terms|columns|arguments)/, make: StatementError },
   { text: /^Wrong number of parameter|^To execute a transaction, please use/, make: StatementError },
 ];
 

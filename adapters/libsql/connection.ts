@@ -107,8 +107,8 @@ export class LibsqlConnection implements Connection {
     } catch (error) {
       // A call that was refused before it ran leaves the transaction as it was.
       if (this.#state === "open" && !(error instanceof InvalidStateError) && error instanceof LedgeError) {
-        const limits = options.timeout === undefined ? {} : { timeout: options.timeout };
-        await this.rollback(limits).catch(() => {}); // The first error is the one to tell.
+        const { timeout } = options;
+        await this.rollback({ timeout }).catch(() => {}); // The first error is the one to tell.
       }
       throw error;
     }
@@ -120,7 +120,7 @@ export class LibsqlConnection implements Connection {
     const wasOpen = this.#state === "open";
     const { transaction, wire, failure } = this.#parts;
     const timeout = options.timeout ?? this.#parts.timeout ?? (this.#gaveUp ? farewellTime : undefined);
-    const limits = { ...options, ...(timeout === undefined ? {} : { timeout }) };
+    const limits = { ...options, timeout };
     this.#state = "ended";
     try {
       await withLimits(limits, async () => {
@@ -197,7 +197,7 @@ export class LibsqlConnection implements Connection {
   ): Promise<T> {
     const { transaction, timeout, failure, wire } = this.#parts;
     this.#check();
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     const running = withLimits(limits, () => work(transaction), () => this.#abandon());
     this.#running = running;
     try {

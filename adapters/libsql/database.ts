@@ -14,9 +14,10 @@ import { type Failure, translate } from "./errors.ts";
 import { type Fetch, safeFetch } from "../shared/fetch.ts";
 import { redactor } from "../shared/secrets.ts";
 import { Wire } from "./fetch.ts";
+import { checkWithoutDeferring } from "../shared/isolation.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import { checkOptions, type LibsqlOptions, type Target } from "./options.ts";
-import { checkTransaction, fromDriver, toDriver } from "./values.ts";
+import { fromDriver, toDriver } from "./values.ts";
 
 /** A database of libSQL, SQLite over HTTP, WebSocket or in this process. */
 export interface LibsqlDatabase extends Database, AsyncDisposable {
@@ -131,7 +132,7 @@ class DriverDatabase implements LibsqlDatabase {
   }
 
   async batch(statements: readonly Statement[], options: CallOptions & TransactionOptions = {}): Promise<ResultSet[]> {
-    checkTransaction(options);
+    checkWithoutDeferring(options, "SQLite");
     const readOnly = options.readOnly ?? false;
     const prepared = toDriver(statements, readOnly);
     const batch = prepared.length;
@@ -144,7 +145,7 @@ class DriverDatabase implements LibsqlDatabase {
   }
 
   async connect(options: CallOptions & TransactionOptions = {}): Promise<Connection> {
-    checkTransaction(options);
+    checkWithoutDeferring(options, "SQLite");
     const readOnly = options.readOnly ?? false;
     let late: ReturnType<LibsqlClient["transaction"]> | undefined;
     try {
@@ -190,7 +191,7 @@ class DriverDatabase implements LibsqlDatabase {
       throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
     }
     const { timeout } = this.#source;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     let opened: ReturnType<Source["open"]> | undefined;
     try {
       return await withLimits(limits, () => {

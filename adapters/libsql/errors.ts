@@ -43,22 +43,21 @@ interface DriverError {
 /** What libSQL's servers and its driver say of themselves. `text` sees the words without the code and "SQLite error: ". */
 const rules: readonly SqliteRule[] = [
   {
+    text: /no transaction is active|transaction timed.?out|stream .*(?:expired|not found)/i,
     code: /TRANSACTION_TIMEOUT|TRANSACTION_CLOSED|STREAM_(?:EXPIRED|CLOSED|NOT_FOUND)|BATON/,
     make: TransactionLostError,
   },
-  {
-    text: /no transaction is active|transaction timed.?out|stream .*(?:expired|not found)/i,
-    make: TransactionLostError,
-  },
   { code: /^TRANSACTION_(?:BUSY|ACTIVE)/, make: LockTimeoutError },
-  { code: /^(?:AUTH_|BLOCKED|NOT_AUTHORIZED)/, make: AuthenticationError },
-  { text: /\bunauthorized\b|authentication failed|auth token|\bJWT\b/i, make: AuthenticationError },
   {
-    text: /^(?:too many|too few|expected \d+) .*(?:parameter|argument|value)|^column index out of range/i,
+    text: /\bunauthorized\b|authentication failed|auth token|\bJWT\b/i,
+    code: /^(?:AUTH_|BLOCKED|NOT_AUTHORIZED)/,
+    make: AuthenticationError,
+  },
+  {
+    text: /^(?:too many|too few|expected \d+) .*(?:parameter|argument|value)|^column index out of range|syntax error/i,
+    code: /^SQL_|^ARGS_|^SQLITE_OK$/,
     make: StatementError,
   },
-  { text: /syntax error/, make: StatementError },
-  { code: /^SQL_|^ARGS_|^SQLITE_OK$/, make: StatementError },
 ];
 
 /**
@@ -68,14 +67,14 @@ const rules: readonly SqliteRule[] = [
 export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
   const error = asDriverError(thrown);
-  const { where, redact, status = statusOf(error) } = failure;
+  const { where, redact, status = statusOf(error), batch = 0 } = failure;
   const code = codeOf(error);
   const message = redact(messageOf(error));
-  const index = typeof error.statementIndex === "number" ? error.statementIndex : undefined;
+  const { statementIndex: index } = error;
   const options: DatabaseErrorOptions = {
     cause: withoutSecrets(thrown, redact),
-    ...(code === undefined ? {} : { driverCode: code }),
-    ...(index === undefined || index >= (failure.batch ?? 0) ? {} : { statementIndex: index }),
+    driverCode: code,
+    statementIndex: typeof index === "number" && index < batch ? index : undefined,
   };
   const ambiguous = { ...options, notApplied: failure.uncommitted ?? false };
   if (code === "CLIENT_CLOSED" || /^Client is closed: .*manually closed/.test(message)) {

@@ -4,12 +4,10 @@
  *
  * @module
  */
-import type { TransactionOptions } from "../../src/database.ts";
 import { DatabaseError } from "../../src/errors.ts";
 import { countPlaceholders, isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
-import { checkLevel, refuseDeferrable } from "../shared/isolation.ts";
-import { bytesValue, checkEach, controlWords, type RefuseValue, textValue } from "../shared/statements.ts";
+import { bytesValue, checkEach, fromFirstWord, type RefuseValue, textValue } from "../shared/statements.ts";
 import type { DriverResult, DriverStatement, DriverValue } from "./client.ts";
 
 const minInteger = -(2n ** 63n);
@@ -24,7 +22,7 @@ const maxInteger = 2n ** 63n - 1n;
 export function toDriver(statements: readonly Statement[], readOnly: boolean): DriverStatement[] {
   return checkEach(statements, ({ sql, params }, check) => {
     check.single(sql);
-    check.noControl(controlWords(sql, allowed));
+    check.noControl(fromFirstWord(sql), allowed);
     check.count(placeholders(sql, params.length), params.length);
     if (readOnly && !isRead(sql)) check.refuseWrite();
     return { sql, args: check.values(params, toArg) };
@@ -90,10 +88,4 @@ function fromValue(value: unknown): SqlValue {
 function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-/** Refuses options of a transaction that SQLite cannot honour. It is serializable, so that every level is. */
-export function checkTransaction({ isolation, deferrable }: TransactionOptions): void {
-  refuseDeferrable(deferrable, "SQLite");
-  checkLevel(isolation);
 }

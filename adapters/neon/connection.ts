@@ -110,7 +110,7 @@ export class NeonConnection implements Connection {
     const wasOpen = this.#state === "open";
     const { seat, timeout, failure } = this.#parts;
     const isLive = () => this.#state === "open" && this.#hasBegun && seat.broken === undefined;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     let isBroken = !wasOpen;
     try {
       await withLimits(limits, async () => {
@@ -149,8 +149,8 @@ export class NeonConnection implements Connection {
       // A call that was refused before it ran leaves the transaction as it was.
       if (error instanceof InvalidStateError || !this.#hasBegun) throw error;
       if (this.#state === "open" && (error as LedgeError).code !== undefined) {
-        const limits = options.timeout === undefined ? {} : { timeout: options.timeout };
-        await this.rollback(limits).catch(() => {}); // The first error is the one to tell.
+        const { timeout } = options;
+        await this.rollback({ timeout }).catch(() => {}); // The first error is the one to tell.
       }
       throw error;
     }
@@ -199,7 +199,7 @@ export class NeonConnection implements Connection {
 
   async #limited<T>(options: CallOptions, work: () => Promise<T>, uncommitted = true): Promise<T> {
     const { timeout } = this.#parts;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     const running = withLimits(limits, work, () => {});
     this.#running = running;
     try {

@@ -73,7 +73,7 @@ class DriverDatabase implements NeonDatabase {
       batch: sql === undefined ? "stepwise" : "atomic",
       interactive: sockets !== undefined,
       savepoints: sockets !== undefined,
-      isolation: levels,
+      isolation: Object.freeze(levels),
       readOnly: true,
       deferrable: true,
     });
@@ -206,7 +206,7 @@ class DriverDatabase implements NeonDatabase {
       throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
     }
     const { timeout } = this.#parts;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     const isLimited = limits.signal !== undefined || limits.timeout !== undefined;
     const controller = isLimited ? new AbortController() : undefined;
     let cancel: (() => void) | undefined;

@@ -90,6 +90,9 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const status = said === undefined ? undefined : Number(said);
   const refused = refusal(isLogin.test(message) ? 401 : status, message, where, "the connection string", options);
   if (refused !== undefined) return refused;
+  if (status === 413) {
+    return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
+  }
   if (status === 507) {
     return new DataError(`${where} gives no answer this large: ${message}; ask for fewer rows at a time`, ambiguous);
   }

@@ -5,19 +5,13 @@
  *
  * @module
  */
-import { DatabaseError, UnsupportedError } from "../../src/errors.ts";
+import { DatabaseError, UnsupportedError, ValidationError } from "../../src/errors.ts";
 import type { TransactionOptions } from "../../src/database.ts";
 import { isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
 import { checkLevel } from "../shared/isolation.ts";
-import {
-  bytesValue,
-  checkEach,
-  controlWords,
-  fromFirstWord,
-  type RefuseValue,
-  textValue,
-} from "../shared/statements.ts";
+import { bytesValue, checkEach, type RefuseValue, textValue } from "../shared/statements.ts";
+import { fromFirstWord } from "./comments.ts";
 import type { RawResult } from "./client.ts";
 
 /** A statement as it travels. */
@@ -33,9 +27,10 @@ export interface TextStatement {
  */
 export function toText(statements: readonly Statement[], readOnly: boolean): TextStatement[] {
   return checkEach(statements, ({ sql, params }, check) => {
-    check.noControl(controlWords(sql, allowed, true));
-    if (sql.includes("\0")) check.refuseText("holds a NUL character");
-    if (readOnly && writing.test(fromFirstWord(sql, true)) && !isRead(sql)) check.refuseWrite();
+    const text = fromFirstWord(sql);
+    check.noControl(text, allowed);
+    if (sql.includes("\0")) throw new ValidationError(`${check.name} holds a NUL character; nothing was sent`);
+    if (readOnly && writing.test(text) && !isRead(sql)) check.refuseWrite();
     return { sql, params: check.values(params, toParam) };
   });
 }

@@ -9,7 +9,6 @@ import {
   ConnectionError,
   type DatabaseError,
   type DatabaseErrorOptions,
-  DataError,
   TransactionLostError,
 } from "../../src/errors.ts";
 import { type Cause, causes, neverReached } from "./causes.ts";
@@ -37,9 +36,6 @@ export function refusal(
   }
   if (status === 429) {
     return new ConnectionError(`${where} has too many requests: ${message}; try again later`, options);
-  }
-  if (status === 413) {
-    return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
   }
   return undefined;
 }
@@ -74,5 +70,5 @@ export function deepest(error: Error): Cause {
 export function lost(where: string, cause: unknown): TransactionLostError {
   const { driverCode } = Object(cause) as { driverCode?: string };
   const message = `The transaction on ${where} is lost and nothing of it was applied; roll back and run it again`;
-  return new TransactionLostError(message, { cause, ...(driverCode === undefined ? {} : { driverCode }) });
+  return new TransactionLostError(message, { cause, driverCode });
 }

@@ -31,8 +31,8 @@ export class GivenUp {
 const longestTimer = 2 ** 31 - 1;
 
 /** Refuses a timeout that a timer cannot keep. Infinity means none. */
-export function checkTimeout(timeout: number | undefined): void {
-  if (timeout === undefined || timeout === Infinity) return;
+export function checkTimeout(timeout: number | undefined = Infinity): void {
+  if (timeout === Infinity) return;
   if (typeof timeout !== "number" || !(timeout > 0 && timeout <= longestTimer)) {
     throw new ValidationError(`A timeout must be above 0 and at most ${longestTimer} ms, got ${String(timeout)}`);
   }
@@ -44,10 +44,10 @@ export function checkTimeout(timeout: number | undefined): void {
  * begun when the signal has aborted already. Neither the timer nor the listener outlives the call.
  */
 export async function withLimits<T>(options: CallOptions, work: () => Promise<T>, giveUp: () => void): Promise<T> {
-  const { signal, timeout } = options;
+  const { signal, timeout = Infinity } = options;
   checkTimeout(timeout);
   if (signal?.aborted) throw new GivenUp("abort", signal.reason, false);
-  if (signal === undefined && (timeout === undefined || timeout === Infinity)) return await work();
+  if (signal === undefined && timeout === Infinity) return await work();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: (() => void) | undefined;
   const given = new Promise<never>((_, reject) => {
@@ -55,7 +55,7 @@ export async function withLimits<T>(options: CallOptions, work: () => Promise<T>
       reject(new GivenUp(why, signal?.reason, true));
       giveUp();
     };
-    if (timeout !== undefined && timeout !== Infinity) timer = setTimeout(() => stop("timeout"), timeout);
+    if (timeout !== Infinity) timer = setTimeout(() => stop("timeout"), timeout);
     onAbort = () => stop("abort");
     signal?.addEventListener("abort", onAbort);
   });

@@ -30,10 +30,13 @@ export interface SqliteRule {
   readonly details?: (words: string) => Details;
 }
 
-/** First match wins. */
+/** First match wins, by either. */
 const rules: readonly SqliteRule[] = [
-  { text: /^UNIQUE constraint failed(?:: ([\s\S]+))?/, make: UniqueViolationError, details: uniqueDetails },
-  { text: /^PRIMARY KEY must be unique/, make: UniqueViolationError },
+  {
+    text: /^UNIQUE constraint failed(?:: ([\s\S]+))?/,
+    make: UniqueViolationError,
+    details: uniqueDetails,
+  },
   { text: /^FOREIGN KEY constraint failed/, make: ForeignKeyViolationError },
   { text: /^NOT NULL constraint failed: ([\s\S]+)/, make: NotNullViolationError, details: columnDetails },
   {
@@ -42,31 +45,22 @@ const rules: readonly SqliteRule[] = [
     details: (constraint) => ({ constraint }),
   },
   { text: /^cannot store \w+ value in \w+ column (\S+)/, make: DataError, details: columnDetails },
-  { text: /^statement too long|LIKE or GLOB pattern too complex|^Expression tree is too large/, make: StatementError },
-  { text: /^(?:datatype mismatch|string or blob too big|integer overflow)/, make: DataError },
-  { text: /JSON path|JSON cannot hold BLOB|JSON object labels|malformed JSON|hex literal too big/i, make: DataError },
-  { code: /^SQLITE_(?:CONSTRAINT_DATATYPE|MISMATCH|TOOBIG)$/, make: DataError },
-  { code: /^SQLITE_CONSTRAINT_(?:UNIQUE|PRIMARYKEY|ROWID)$/, make: UniqueViolationError },
-  { code: /^SQLITE_CONSTRAINT_FOREIGNKEY$/, make: ForeignKeyViolationError },
-  { code: /^SQLITE_CONSTRAINT_NOTNULL$/, make: NotNullViolationError },
-  { code: /^SQLITE_CONSTRAINT_CHECK$/, make: CheckViolationError },
+  { text: /^statement too long/, make: StatementError },
+  {
+    text:
+      /^datatype mismatch|^string or blob too big|^integer overflow|JSON path|JSON cannot hold BLOB|JSON object labels|malformed JSON|hex literal too big/i,
+    code: /^SQLITE_(?:CONSTRAINT_DATATYPE|MISMATCH|TOOBIG)$/,
+    make: DataError,
+  },
   { code: /^SQLITE_CONSTRAINT/, make: IntegrityError },
-  { code: /^SQLITE_(?:BUSY|LOCKED)/, make: LockTimeoutError },
-  { text: /^database (?:table )?is locked/, make: LockTimeoutError },
-  { code: /^SQLITE_AUTH/, make: AuthenticationError },
-  { text: /^not authorized/i, make: AuthenticationError },
-  { text: /^no such (?:table|column|function|collation|module|index|view|trigger|savepoint)/, make: StatementError },
-  { text: /^near "|^incomplete input|^unrecognized token|has no column named/, make: StatementError },
+  { text: /^database (?:table )?is locked/, code: /^SQLITE_(?:BUSY|LOCKED)/, make: LockTimeoutError },
+  { text: /^not authorized/i, code: /^SQLITE_AUTH/, make: AuthenticationError },
   {
-    text: /^ambiguous column|^wrong number of arguments|^misuse of|already exists$|^no query solution/,
+    text:
+      /^no such |^near "|^incomplete input|^unrecognized token|has no column named|^ambiguous column|^wrong number of arguments|^misuse of|already exists$|^no query solution|\d+ values? for \d+ columns?|columns but \d+ values|^SELECTs to the left|^sub-select returns/,
+    code: /^SQLITE_RANGE$/,
     make: StatementError,
   },
-  {
-    text: /\d+ values? for \d+ columns?|columns but \d+ values|^SELECTs to the left|^sub-select returns/,
-    make: StatementError,
-  },
-  { text: /^too many (?:SQL variables|terms|columns|arguments)/, make: StatementError },
-  { code: /^SQLITE_RANGE$/, make: StatementError },
 ];
 
 /** What an error of SQLite's is, and what it names; after SQLite's own rules come those of who calls. */
@@ -74,11 +68,11 @@ export function readSqliteError(
   words: string,
   code: string | undefined,
   more: readonly SqliteRule[],
-): { readonly make: Make; readonly details: Details } | undefined {
+): { readonly make: Make; readonly details: Details | undefined } | undefined {
   for (const { make, text, code: pattern, details } of [...rules, ...more]) {
     const match = text?.exec(words);
     if (!match && !(code !== undefined && pattern?.test(code))) continue;
-    return { make, details: match?.[1] === undefined ? {} : details?.(match[1]) ?? {} };
+    return { make, details: match?.[1] === undefined ? undefined : details?.(match[1]) };
   }
   return undefined;
 }

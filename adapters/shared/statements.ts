@@ -5,7 +5,6 @@
  * @module
  */
 import { StatementError, ValidationError } from "../../src/errors.ts";
-import type { Dialect } from "../../src/sql/dialect.ts";
 import { isMultiple, transactionControl } from "../../src/sql/scan.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
 
@@ -22,33 +21,34 @@ export function checkEach<T>(statements: readonly Statement[], make: (statement:
 
 /** The checks of one statement. */
 export class Check {
-  readonly #name: string;
+  /** What messages call it: "The statement", "Statement 2 of the batch". */
+  readonly name: string;
   readonly #index: number;
 
   constructor(name: string, index: number) {
-    this.#name = name;
+    this.name = name;
     this.#index = index;
   }
 
   /** Throws a StatementError for the statement, which `why` says something of: "is empty; leave it out". */
   refuse(why: string): never {
-    throw new StatementError(`${this.#name} ${why}`, { statementIndex: this.#index });
-  }
-
-  /** Throws a ValidationError for a text that cannot be sent as it is: "holds a NUL character". */
-  refuseText(why: string): never {
-    throw new ValidationError(`${this.#name} ${why}; nothing was sent`);
+    throw new StatementError(`${this.name} ${why}`, { statementIndex: this.#index });
   }
 
   /** Refuses several statements in one text: drivers run the first alone, or all and tell of the last. One pass at most. */
-  single(sql: string, of: Dialect["name"] | null = null, advice = "pass them to batch(), one each"): void {
-    if (sql.includes(";") && isMultiple(sql, of)) this.refuse(`holds several statements; ${advice}`);
+  single(sql: string): void {
+    if (sql.includes(";") && isMultiple(sql)) this.refuse("holds several statements; pass them to batch(), one each");
   }
 
-  /** Refuses what begins or ends a transaction behind the adapter's back, by the words with which it does. */
-  noControl(words: string | null, advice = "use batch() or connect()"): void {
+  /**
+   * Refuses what begins or ends a transaction behind the adapter's back, but for savepoints and what `allowed` matches,
+   * which must have ROLLBACK TO in it. The text is given from its first word on, and read whole only where that calls for
+   * it. Not for MySQL.
+   */
+  noControl(text: string, allowed: RegExp): void {
+    const words = mayControl.test(text) && !allowed.test(text) ? transactionControl(text) : null;
     if (words === null) return;
-    this.refuse(`is ${words}, which would begin or end a transaction unseen; ${advice}`);
+    this.refuse(`is ${words}, which would begin or end a transaction unseen; use batch() or connect()`);
   }
 
   /** Refuses too few and too many values, where it is known how many there must be. */
@@ -60,7 +60,7 @@ export class Check {
   /** Throws the ValidationError for a write in a transaction that is read-only. */
   refuseWrite(): never {
     throw new ValidationError(
-      `${this.#name} may write and the transaction is read-only; leave readOnly out to write`,
+      `${this.name} may write and the transaction is read-only; leave readOnly out to write`,
     );
   }
 
@@ -68,15 +68,15 @@ export class Check {
   values<T>(params: readonly SqlValue[], convert: (value: SqlValue, refuse: RefuseValue) => T): T[] {
     return params.map((value, position) =>
       convert(value, (what) => {
-        throw new ValidationError(`${this.#name} cannot take ${what} as value ${position + 1}; nothing was sent`);
+        throw new ValidationError(`${this.name} cannot take ${what} as value ${position + 1}; nothing was sent`);
       })
     );
   }
 }
 
-/** A text that travels unchanged; `nul` says what is wrong with a NUL character where it does not. */
-export function textValue(value: string, refuse: RefuseValue, nul?: string): string {
-  if (nul !== undefined && value.includes("\0")) return refuse(`text with a NUL character, ${nul},`);
+/** A text that travels unchanged; `nul` says what is wrong with a NUL character. */
+export function textValue(value: string, refuse: RefuseValue, nul: string): string {
+  if (value.includes("\0")) return refuse(`text with a NUL character, ${nul},`);
   return value.isWellFormed() ? value : refuse("text with half a surrogate pair");
 }
 
@@ -86,36 +86,10 @@ export function bytesValue(value: SqlValue, refuse: RefuseValue): Uint8Array | n
   return refuse(value === undefined ? "undefined" : "an object that is not a Uint8Array");
 }
 
-const skipped = /(?:\s|;|--[^\n]*(?:\n|$))*/y;
+const skipped = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?(?:\*\/|$))*/;
 const mayControl = /^(?:begin|start|commit|end|abort|rollback|prepare)\b/i;
 
-/** The text from its first word on, past semicolons and comments, which `nest` in PostgreSQL and nowhere else. */
-export function fromFirstWord(sql: string, nest = false): string {
-  for (let at = 0;;) {
-    skipped.lastIndex = at;
-    skipped.exec(sql);
-    at = skipped.lastIndex;
-    if (!sql.startsWith("/*", at)) return sql.slice(at);
-    at = pastComment(sql, at, nest);
-  }
-}
-
-function pastComment(sql: string, start: number, nest: boolean): number {
-  const mark = nest ? /\/\*|\*\//g : /\*\//g;
-  mark.lastIndex = start + 2;
-  for (let depth = 1, found = mark.exec(sql); found !== null; found = mark.exec(sql)) {
-    depth += found[0] === "/*" ? 1 : -1;
-    if (depth === 0) return mark.lastIndex;
-  }
-  return sql.length;
-}
-
-/**
- * The words with which a text of SQLite or PostgreSQL begins or ends a transaction; null for savepoints and all else, and
- * for what `allowed` matches at the first word, which must have ROLLBACK TO in it. The text is read whole only where its
- * first word calls for it.
- */
-export function controlWords(sql: string, allowed: RegExp, nest = false): string | null {
-  const text = fromFirstWord(sql, nest);
-  return mayControl.test(text) && !allowed.test(text) ? transactionControl(text) : null;
+/** The text from its first word on, past semicolons and comments; in PostgreSQL comments nest, and this is not for it. */
+export function fromFirstWord(sql: string): string {
+  return sql.slice(skipped.exec(sql)![0].length);
 }
