@@ -7,8 +7,9 @@
 import { ValidationError } from "../errors.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "../sql/table.ts";
-import type { Sql } from "../sql/tag.ts";
 import { Column } from "./columns.ts";
+import { type Extension, extensionOf, familyOf, learn, modelOf, relationsOf } from "./family.ts";
+import { mapRelation } from "./map_relation.ts";
 import type { RelationSpec } from "./spec.ts";
 
 /** How the values of a column are kept and compared in a snapshot. */
@@ -55,6 +56,17 @@ export interface ModelStatics {
   readonly schema?: string | null;
   readonly columns: Readonly<Record<string, Column<unknown, never>>>;
   readonly relations?: Readonly<Record<string, { readonly spec: RelationSpec }>>;
+  readonly subclasses?: () => readonly unknown[];
+}
+
+/** The rows of a model that has subclasses: what is read of them, and how each class finds its own in it. */
+interface Reading {
+  /** How many subclasses there were when this was made; more may be declared later. */
+  readonly size: number;
+  readonly columns: readonly MappedColumn[];
+  readonly kinds: readonly string[];
+  /** By kind: where the columns of the class are in a row that was read. */
+  readonly places: Map<unknown, { readonly mapper: Mapper; readonly at: readonly number[] }>;
 }
 
 /** What the core knows of a model. */
@@ -63,6 +75,13 @@ export class Mapper implements TableInfo {
   readonly model: string;
   readonly table: string;
   readonly schema: string | null;
+  /** What it was extended by; null for a model of its own. */
+  readonly extension: Extension | null;
+  /** The mapper of the model that it was extended from. */
+  readonly parent: Mapper | null;
+  /** The mapper of the model whose table this is: of the first of the family. */
+  readonly root: Mapper;
+  /** The base's columns, the very same, and then its own. */
   readonly columns: readonly MappedColumn[];
   readonly byProperty: ReadonlyMap<string, MappedColumn>;
   readonly key: readonly MappedColumn[];
@@ -76,6 +95,7 @@ export class Mapper implements TableInfo {
   #byName: Map<string, MappedRelation> | null = null;
   #foreignKeys: readonly ForeignKeyInfo[] | null = null;
   #flushed: readonly MappedColumn[] | null = null;
+  #reading: Reading | null = null;
   readonly #codecs: Map<Dialect, readonly Codec[]> = new Map();
 
   constructor(model: ModelStatics) {
@@ -83,8 +103,11 @@ export class Mapper implements TableInfo {
     this.model = model.name;
     this.table = model.table;
     this.schema = model.schema ?? null;
+    this.extension = extensionOf(model);
+    this.parent = this.extension === null ? null : mapperOf(this.extension.base);
+    this.root = this.parent?.root ?? this;
     this.columns = Object.entries(model.columns).map(([property, column], index) =>
-      mapColumn(model.name, property, index, column)
+      this.#inherited(property) ?? mapColumn(model.name, property, index, column)
     );
     this.byProperty = new Map(this.columns.map((column) => [column.property, column]));
     this.key = this.columns.filter((column) => column.primaryKey);
@@ -112,13 +135,119 @@ export class Mapper implements TableInfo {
     }
   }
 
-  /** The relations, in declared order. Resolved on first use, when every model of a cycle is defined. */
+  /** The base's column of a property, but the discriminator, to which each class gives its own default. */
+  #inherited(property: string): MappedColumn | undefined {
+    return property === this.extension?.discriminator ? undefined : this.parent?.byProperty.get(property);
+  }
+
+  /** The relations, the base's first, in declared order. Resolved on first use, when every model of a cycle is defined. */
   get relations(): readonly MappedRelation[] {
     if (this.#relations === null) {
-      const entries = Object.entries(this.class.relations ?? {});
-      this.#relations = entries.map(([name, relation]) => mapRelation(this, name, relation.spec));
+      const above = this.parent === null ? {} : relationsOf(this.parent.class);
+      const own = Object.entries(relationsOf(this.class)).filter(([name, relation]) => {
+        if (!Object.hasOwn(above, name)) return true;
+        if (above[name] === relation) return false;
+        throw new ValidationError(`${this.model}.${name} is a relation of ${this.parent!.model} already; rename one`);
+      });
+      const mapped = own.map(([name, relation]) => mapRelation(this, name, relation.spec, mapperOf));
+      this.#relations = [...this.parent?.relations ?? [], ...mapped];
     }
     return this.#relations;
+  }
+
+  /** Whether this is a model, or was extended from it. One comparison for a model itself. */
+  is(other: Mapper): boolean {
+    return this === other || this.parent?.is(other) === true;
+  }
+
+  /** Those that were extended from this one, further down too; empty where there are none. */
+  get #descendants(): readonly Extension[] {
+    const family = familyOf(this.root.class);
+    if (this.parent === null) return family;
+    const { shell } = this.extension!;
+    return family.filter((one) => one.shell !== shell && Object.prototype.isPrototypeOf.call(shell, one.shell));
+  }
+
+  /** The column that tells the class of a row; null where no class was extended from this one, nor it from another. */
+  get discriminator(): MappedColumn | null {
+    const extension = this.extension ?? familyOf(this.class)[0];
+    return extension === undefined ? null : this.byProperty.get(extension.discriminator)!;
+  }
+
+  /** The kinds of the rows that are this class's; null where they all are. */
+  get kinds(): readonly string[] | null {
+    return this.parent === null ? null : this.#read().kinds;
+  }
+
+  /** The columns to read of a row: its own, and those of the classes that were extended from it. */
+  get readColumns(): readonly MappedColumn[] {
+    return this.#read().columns;
+  }
+
+  /**
+   * The class of a row of `readColumns`, and the row as that class has its columns. Throws a ValidationError when the class
+   * is not known yet. A kind that no class has is the base's.
+   */
+  ofRow<V>(row: readonly V[]): { readonly mapper: Mapper; readonly row: readonly V[] } {
+    const { places, size } = this.#read();
+    if (size === 0) return { mapper: this, row };
+    const kind = row[this.discriminator!.index];
+    let place = places.get(kind);
+    if (place === undefined) {
+      const extension = this.#descendants.find((one) => one.kind === kind);
+      if (extension === undefined) {
+        if (this.extension === null || kind === this.extension.kind) return { mapper: this, row };
+        throw new ValidationError(`A row of ${this.table} is not a ${this.model}: its kind is another subclass's`);
+      }
+      const mapper = mapperOf(modelOf(extension));
+      const names = this.readColumns.map(({ name }) => name);
+      place = { mapper, at: mapper.columns.map(({ name }) => names.indexOf(name)) };
+      places.set(kind, place);
+    }
+    return { mapper: place.mapper, row: place.at.map((index) => row[index]!) };
+  }
+
+  #read(): Reading {
+    const { length } = familyOf(this.root.class);
+    if (this.#reading?.size === length) return this.#reading;
+    if (length > 0) knowSubclasses(this.root);
+    const descendants = this.#descendants;
+    const columns = [...this.columns];
+    for (const { shell } of descendants) {
+      for (const [property, column] of Object.entries(shell.columns as ModelStatics["columns"])) {
+        const mapped = mapColumn(this.model, property, columns.length, column);
+        if (!columns.some(({ name }) => name === mapped.name)) columns.push(mapped);
+      }
+    }
+    const kinds = descendants.map(({ kind }) => kind);
+    if (this.extension !== null) kinds.unshift(this.extension.kind);
+    this.#reading = { size: length, columns, kinds, places: new Map() };
+    return this.#reading;
+  }
+
+  /** The mappers of this class and of those that were extended from it. Throws a ValidationError when one is not known yet. */
+  get family(): readonly Mapper[] {
+    if (familyOf(this.root.class).length === 0) return [this];
+    this.#read(); // makes known what the base names
+    return [this, ...this.#descendants.map((extension) => mapperOf(modelOf(extension)))];
+  }
+
+  /**
+   * The table of the whole family: the base's columns, and those of every subclass, which can be null since other rows have
+   * none. Of a model that is alone: the mapper itself.
+   */
+  get whole(): TableInfo {
+    const { root } = this;
+    const family = root.family;
+    if (family.length === 1) return root;
+    const columns: ColumnInfo[] = [...root.columns];
+    for (const column of family.flatMap((mapper) => mapper.columns)) {
+      if (columns.some(({ name }) => name === column.name)) continue;
+      columns.push({ ...column, nullable: true, index: columns.length });
+    }
+    const foreignKeys = [...new Set(family.flatMap((mapper) => mapper.foreignKeys))];
+    const { model, table, schema, key, identity, version } = root;
+    return { model, table, schema, columns, key, identity, version, foreignKeys };
   }
 
   /** The relation of a name, or undefined. */
@@ -128,9 +257,12 @@ export class Mapper implements TableInfo {
   }
 
   get foreignKeys(): readonly ForeignKeyInfo[] {
-    this.#foreignKeys ??= this.relations
-      .filter((relation) => relation.kind === "belongsTo")
-      .map(({ local, target, onDelete }) => ({ columns: local, target, onDelete }));
+    if (this.#foreignKeys === null) {
+      const inherited = this.parent?.relations.length ?? 0;
+      const own = this.relations.slice(inherited).filter((relation) => relation.kind === "belongsTo")
+        .map(({ local, target, onDelete }) => ({ columns: local, target, onDelete }));
+      this.#foreignKeys = [...this.parent?.foreignKeys ?? [], ...own];
+    }
     return this.#foreignKeys;
   }
 
@@ -174,8 +306,26 @@ export function mapperOf(model: unknown): Mapper {
     throw new ValidationError(`${describe(model)} is not a model; make one with class … extends model(table, columns)`);
   }
   const mapper = new Mapper(model);
+  if (mapper.extension !== null) learn(mapper.extension, model);
   mappers.set(model, mapper);
   return mapper;
+}
+
+/** Takes note of the subclasses that a base names. Throws a ValidationError when its list leaves one out. */
+function knowSubclasses(root: Mapper): void {
+  const { subclasses } = root.class;
+  if (subclasses === undefined) return;
+  const named = subclasses().map((model) => mapperOf(model));
+  const stranger = named.find((mapper) => mapper.root !== root);
+  if (stranger !== undefined) {
+    throw new ValidationError(`${root.model}.subclasses names ${stranger.model}, which was not extended from it`);
+  }
+  for (const { kind, model } of familyOf(root.class)) {
+    if (named.some((mapper) => mapper.extension?.kind === kind)) continue;
+    throw new ValidationError(
+      `${root.model}.subclasses leaves out ${model?.name ?? "the class"} of the kind ${JSON.stringify(kind)}; add it`,
+    );
+  }
 }
 
 /** The mapper of an instance; throws a ValidationError when its class is no model. */
@@ -239,92 +389,5 @@ function mapColumn(model: string, property: string, index: number, column: Colum
     generated: spec.generated,
     makeDefault: spec.makeDefault,
     onUpdate: spec.onUpdate,
-  };
-}
-
-function foreignKeyColumns(mapper: Mapper, spec: RelationSpec, target: Mapper, label: string): readonly MappedColumn[] {
-  const columns = spec.foreignKey.map((property) => mapper.column(property, `be the foreign key of ${label}`));
-  if (columns.length !== target.key.length) {
-    throw new ValidationError(
-      `${label} has ${columns.length} foreign key columns and ${target.model} has ${target.key.length} key columns; give one for each`,
-    );
-  }
-  return columns;
-}
-
-function mapRelation(owner: Mapper, name: string, spec: RelationSpec): MappedRelation {
-  const label = `${owner.model}.${name}`;
-  if (owner.byProperty.has(name)) {
-    throw new ValidationError(`${label} is declared as a column and as a relation; rename one`);
-  }
-  const resolved = spec.target();
-  if (resolved === undefined) {
-    throw new ValidationError(
-      `${label} refers to a model that is not defined yet; use a model only after all are declared`,
-    );
-  }
-  const target = mapperOf(resolved);
-  const flags = {
-    save: spec.cascade.includes("save"),
-    delete: spec.cascade.includes("delete"),
-    deleteOrphan: spec.cascade.includes("deleteOrphan"),
-  };
-  const common = { name, kind: spec.kind, owner, target, ...flags };
-  if (spec.kind === "belongsTo") {
-    const local = foreignKeyColumns(owner, spec, target, label);
-    return { ...common, many: false, local, remote: target.key, onDelete: spec.onDelete, link: null };
-  }
-  if (spec.kind === "manyToMany") {
-    const link = linkTable(owner, target, spec, label);
-    return { ...common, many: true, local: owner.key, remote: target.key, onDelete: null, link };
-  }
-  const remote = foreignKeyColumns(target, spec, owner, label);
-  // The database's ON DELETE stands on the belongsTo of the other side.
-  const inverse = Object.values(target.class.relations ?? {}).find(({ spec: other }) =>
-    other.kind === "belongsTo" && other.foreignKey.join() === spec.foreignKey.join() && other.target() === owner.class
-  );
-  const onDelete = inverse?.spec.onDelete ?? null;
-  return { ...common, many: spec.kind === "hasMany", local: owner.key, remote, onDelete, link: null };
-}
-
-function linkTable(owner: Mapper, target: Mapper, spec: RelationSpec, label: string): LinkTable {
-  const through = spec.through!;
-  if (through.from.length !== owner.key.length || through.to.length !== target.key.length) {
-    throw new ValidationError(
-      `${label} needs one link column for each key column of ${owner.model} and of ${target.model}`,
-    );
-  }
-  const column = (name: string, like: ColumnInfo, index: number): ColumnInfo => ({
-    model: label,
-    property: name,
-    name,
-    index,
-    type: like.type.name === "identity" ? { name: "integer" } : like.type,
-    nullable: false,
-    primaryKey: true,
-    unique: false,
-    version: false,
-    serverDefault: null as Sql | null,
-    generated: null as Sql | null,
-  });
-  // In the order of their names, so that both sides of the relation see the same table.
-  const names = [...through.from, ...through.to].sort();
-  const from = through.from.map((name, i) => column(name, owner.key[i]!, names.indexOf(name)));
-  const to = through.to.map((name, i) => column(name, target.key[i]!, names.indexOf(name)));
-  const columns = [...from, ...to].sort((a, b) => a.index - b.index);
-  return {
-    model: label,
-    table: through.table,
-    schema: owner.schema,
-    columns,
-    key: columns,
-    identity: null,
-    version: null,
-    foreignKeys: [
-      { columns: from, target: owner, onDelete: null },
-      { columns: to, target: target, onDelete: null },
-    ],
-    from,
-    to,
   };
 }

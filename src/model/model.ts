@@ -6,6 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import { Column } from "./column.ts";
+import { checkKind, familyOf, relationsOf } from "./family.ts";
 import { nearest } from "./nearest.ts";
 import { Relation } from "./relations.ts";
 import type { ColumnSpec } from "./spec.ts";
@@ -36,8 +37,8 @@ function expectName(what: string, name: unknown): void {
   }
 }
 
-function expectColumns(table: string, columns: Columns): void {
-  const call = `model(${JSON.stringify(table)})`;
+/** Refuses what are no columns. */
+export function expectColumns(call: string, columns: Columns): void {
   if (typeof columns !== "object" || columns === null) {
     throw new ValidationError(`${call} needs its columns, such as { id: t.uuid().primaryKey() }`);
   }
@@ -69,9 +70,9 @@ function expectValues(call: string, values: unknown): asserts values is Values {
 /** Refuses what a property cannot be given. Own properties only are looked at, so that `__proto__` is but a name. */
 function expectValue(call: string, model: RuntimeModel, property: string, value: unknown): void {
   const column = Object.hasOwn(model.columns, property) ? model.columns[property] : undefined;
-  const relations = model.relations ?? {};
   const name = JSON.stringify(property);
   if (column === undefined) {
+    const relations = relationsOf(model);
     if (Object.hasOwn(relations, property)) {
       throw new ValidationError(`${call} takes columns only: use ${model.name}.create() to give the relation ${name}`);
     }
@@ -89,6 +90,18 @@ function expectValue(call: string, model: RuntimeModel, property: string, value:
   if (column.spec.generated !== null) {
     throw new ValidationError(`${call} was given ${name}, which the database computes: leave it out`);
   }
+}
+
+// By the columns of a class, since subclasses have more than the class that was declared first.
+const specs: WeakMap<Columns, readonly (readonly [string, ColumnSpec])[]> = new WeakMap();
+
+function specsOf(columns: Columns): readonly (readonly [string, ColumnSpec])[] {
+  let known = specs.get(columns);
+  if (known === undefined) {
+    known = Object.entries(columns).map(([property, column]) => [property, column.spec] as const);
+    specs.set(columns, known);
+  }
+  return known;
 }
 
 // What constructors made up, for merging: beside the instances, as long as they live.
@@ -179,10 +192,9 @@ function isMany(relation: Relation<unknown, boolean>): boolean {
  */
 export function model<C extends Columns>(table: string, columns: C, options: ModelOptions = {}): ModelClass<C> {
   expectName("a table's name", table);
-  expectColumns(table, columns);
+  expectColumns(`model(${JSON.stringify(table)})`, columns);
   if (options.schema !== undefined) expectName("a schema's name", options.schema);
   const declared: C = Object.freeze({ ...columns });
-  const specs = Object.entries(declared).map(([property, column]) => [property, column.spec] as const);
 
   class Model {
     static readonly table: string = table;
@@ -194,8 +206,10 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       const call = `new ${model.name}()`;
       expectValues(call, values);
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
+      const family = familyOf(model);
+      if (family.length > 0) checkKind(model, values[family[0]!.discriminator], call);
       const madeUp: Values = {};
-      for (const [property, spec] of specs) {
+      for (const [property, spec] of specsOf(model.columns)) {
         const given = Object.hasOwn(values, property);
         const value = given ? values[property] : initial(spec);
         if (value === undefined) continue;
@@ -208,7 +222,7 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
     static create(this: RuntimeModel, values: Values): Values {
       const call = `${this.name}.create()`;
       expectValues(call, values);
-      const relations = this.relations ?? {};
+      const relations: Readonly<Record<string, unknown>> = relationsOf(this);
       const scalars: Values = {};
       const links: Values = {};
       for (const property of Object.keys(values)) {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
+import { StaleDataError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Codec } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
@@ -49,8 +49,14 @@ export class Hydrator {
   state(row: readonly SqlValue[]): InstanceState {
     const mapper = this.#mapper;
     const token = keyToken(mapper.key.map(({ index }) => decode(this.#codecs[index]!, row[index]!)))!;
-    const known = this.#tracker.identity.get(mapper, token);
+    const known = this.#tracker.identity.holder(mapper, token);
     if (known === undefined) return this.#load(row, token);
+    if (known.mapper !== mapper) {
+      throw new StaleDataError(
+        `${label(known)} is the row of a ${mapper.model} in the database now; expunge it and read it again`,
+        { instance: known.instance },
+      );
+    }
     if (this.#options.keepChanges && (known.forced || changedColumns(known).length > 0)) {
       throw new ValidationError(
         `Cannot lock ${
@@ -59,15 +65,17 @@ export class Hydrator {
       );
     }
     if (this.#options.populateExisting) this.#overwrite(known, row, mapper.columns);
-    else if (isExpired(known)) {
-      this.#overwrite(known, row, mapper.columns.filter((column) => this.#wantsValue(known, column)));
-    }
+    else if (isExpired(known)) this.#fillIn(known, row);
     return known;
   }
 
-  #wantsValue(state: InstanceState, column: MappedColumn): boolean {
-    return state.snapshot![column.index] === UNKNOWN && isHidden(state, column.property) &&
-      !state.expressions?.has(column.property);
+  /** Gives what is expired its value. What was given one since keeps it, as a change to what the row holds. */
+  #fillIn(known: InstanceState, row: readonly SqlValue[]): void {
+    const unknown = this.#mapper.columns.filter(({ index }) => known.snapshot![index] === UNKNOWN);
+    const given = unknown.filter(({ property }) => !isHidden(known, property));
+    const assigned = given.map(({ property }) => [property, known.instance[property]] as const);
+    this.#overwrite(known, row, unknown.filter(({ property }) => !known.expressions?.has(property)));
+    for (const [property, value] of assigned) show(known, property, value);
   }
 
   #load(row: readonly SqlValue[], token: NonNullable<InstanceState["key"]>): InstanceState {
@@ -84,12 +92,13 @@ export class Hydrator {
       snapshot[i] = decodedToken(column, raw, value);
     }
     const state = newState(instance, mapper);
-    state.status = "persistent";
+    this.#tracker.become(state, "persistent", null);
     state.owner = this.#tracker.owner;
     state.key = token;
     state.snapshot = snapshot;
     this.#tracker.identity.set(state);
     if (this.#options.uncertain) this.#tracker.markUncertain(state);
+    this.#tracker.tell();
     return state;
   }
 

@@ -50,8 +50,34 @@ export class InstanceState {
   }
 }
 
-// Beside the instances, as long as they live and no longer; it holds nothing that two requests could share.
-const states: WeakMap<object, InstanceState> = new WeakMap();
+/** Returns what it is given, so that a class that extends it can put a private field on that. */
+class Bearer {
+  constructor(instance: object) {
+    return instance;
+  }
+}
+
+/**
+ * The states, each in a private field of its instance: nobody else can see it, and no key, copy or JSON of the instance
+ * holds it. Not a WeakMap: what one holds lives until the next collection of the whole heap (a scavenge of V8 takes the
+ * values of an old map for alive), so that a stream would fill 100 MiB with instances that nobody has any more.
+ */
+class States extends (Bearer as new (instance: object) => object) {
+  #state: InstanceState;
+
+  constructor(instance: object, state: InstanceState) {
+    super(instance);
+    this.#state = state;
+  }
+
+  static get(instance: object): InstanceState | undefined {
+    return #state in instance ? instance.#state : undefined;
+  }
+
+  static set(instance: object, state: InstanceState): void {
+    new States(instance, state);
+  }
+}
 
 /** The state of an instance; made as transient when there is none yet. Throws a ValidationError for any other value. */
 export function stateOf(instance: unknown, doing: string): InstanceState {
@@ -63,13 +89,13 @@ export function stateOf(instance: unknown, doing: string): InstanceState {
 
 /** The state of an instance if it has one. */
 export function knownState(instance: unknown): InstanceState | undefined {
-  return typeof instance === "object" && instance !== null ? states.get(instance) : undefined;
+  return typeof instance === "object" && instance !== null ? States.get(instance) : undefined;
 }
 
 /** Makes the state of a new instance. */
 export function newState(instance: object, mapper: Mapper): InstanceState {
   const state = new InstanceState(instance, mapper);
-  states.set(instance, state);
+  States.set(instance, state);
   return state;
 }
 
@@ -114,12 +140,15 @@ export function hide(state: InstanceState, property: string, why: string): void 
 
 /** Gives a property a value, hidden or not. */
 export function show(state: InstanceState, property: string, value: unknown): void {
-  if (state.expressions?.has(property)) {
-    const rest = new Map(state.expressions);
-    rest.delete(property);
-    state.expressions = rest.size === 0 ? null : rest;
-  }
+  dropExpression(state, property);
   Object.defineProperty(state.instance, property, { configurable: true, enumerable: true, writable: true, value });
+}
+
+function dropExpression(state: InstanceState, property: string): void {
+  if (!state.expressions?.has(property)) return;
+  const rest = new Map(state.expressions);
+  rest.delete(property);
+  state.expressions = rest.size === 0 ? null : rest;
 }
 
 /** What a property holds, undefined when it is hidden or not there. */
@@ -141,6 +170,7 @@ export function expireColumns(
   const snapshot = [...state.snapshot];
   for (const column of columns) {
     snapshot[column.index] = UNKNOWN;
+    dropExpression(state, column.property);
     hide(state, column.property, "is expired; await session.refresh(instance) before reading it");
   }
   state.snapshot = snapshot;

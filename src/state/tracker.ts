@@ -44,6 +44,14 @@ interface Frame {
   readonly uncertain: Set<InstanceState>;
 }
 
+/** Told of changes of state. */
+export interface Watcher {
+  /** Whether anybody wants to know. */
+  isWatched(): boolean;
+  /** An instance came from this state, or from none, to the one it is in. */
+  changed(state: InstanceState, from: ObjectState | null): void;
+}
+
 /** The instances of one session. */
 export class Tracker {
   readonly identity: IdentityMap = new IdentityMap();
@@ -54,11 +62,29 @@ export class Tracker {
   /** What stands for the session in its instances' states. */
   readonly owner: object;
   readonly #frames: Frame[] = [];
+  /** Told of every change of state, when the call that made it is through with it. */
+  watch: Watcher | null = null;
+  /** Where instances were before the changes that were not told yet. */
+  readonly #left: Map<InstanceState, ObjectState | null> = new Map();
   /** By key, what was added with one; an entry may be out of date, so a look at the instance decides. */
   readonly #pendingKeys: Map<Mapper, Map<KeyToken, InstanceState>> = new Map();
 
   constructor(owner: object) {
     this.owner = owner;
+  }
+
+  /** Puts an instance into a state; whoever does calls `tell` when it is through. */
+  become(state: InstanceState, status: ObjectState, from: ObjectState | null = state.status): void {
+    if (this.watch?.isWatched() && !this.#left.has(state)) this.#left.set(state, from);
+    state.status = status;
+  }
+
+  /** Tells of the changes of state since the last time: from where an instance was to where it is. */
+  tell(): void {
+    if (this.#left.size === 0) return;
+    const left = [...this.#left];
+    this.#left.clear();
+    for (const [state, from] of left) if (state.status !== from) this.watch!.changed(state, from);
   }
 
   /** Whether the instance belongs to this session. */
@@ -90,36 +116,37 @@ export class Tracker {
       );
     }
     if (state.status === "detached" && state.snapshot !== null) {
-      this.#refuseTaken(state, this.identity.get(state.mapper, state.key!));
+      this.#refuseTaken(state, this.identity.holder(state.mapper, state.key!));
       this.#refuseTaken(state, this.pendingHolder(state.mapper, state.key!));
       this.touch(state);
-      state.status = "persistent";
+      this.become(state, "persistent");
       state.owner = this.owner;
       this.identity.set(state);
-      return;
+      return this.tell();
     }
     const key = instanceKey(state.mapper, state.instance);
     if (key !== null) {
       this.#refuseTaken(state, this.holderOf(state.mapper, key));
       this.#refuseTaken(state, this.pendingHolder(state.mapper, key));
-      let keys = this.#pendingKeys.get(state.mapper);
-      if (keys === undefined) this.#pendingKeys.set(state.mapper, keys = new Map());
+      let keys = this.#pendingKeys.get(state.mapper.root);
+      if (keys === undefined) this.#pendingKeys.set(state.mapper.root, keys = new Map());
       keys.set(key, state);
     }
-    state.status = "pending";
+    this.become(state, "pending");
     state.owner = this.owner;
     this.added.add(state);
+    this.tell();
   }
 
   /** The instance that holds a key now: a persistent one that is not to be deleted. */
   holderOf(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.identity.get(mapper, key);
+    const holder = this.identity.holder(mapper, key);
     return holder !== undefined && !this.removed.has(holder) ? holder : undefined;
   }
 
   /** The pending instance that was added with a key and still has it. */
   pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.#pendingKeys.get(mapper)?.get(key);
+    const holder = this.#pendingKeys.get(mapper.root)?.get(key);
     return holder !== undefined && this.added.has(holder) && instanceKey(mapper, holder.instance) === key
       ? holder
       : undefined;
@@ -149,15 +176,17 @@ export class Tracker {
     if (this.added.has(state)) return this.unadd(state);
     if (state.key !== null) this.identity.delete(state);
     this.removed.delete(state);
-    state.status = "detached";
+    this.become(state, "detached");
     state.owner = null;
+    this.tell();
   }
 
   /** Takes a pending instance back; a rollback brings it back where it was pending. */
   unadd(state: InstanceState): void {
     this.added.delete(state);
-    state.status = "transient";
+    this.become(state, "transient");
     state.owner = null;
+    this.tell();
   }
 
   /** Lets go of everything. */
@@ -257,11 +286,12 @@ export class Tracker {
     for (const state of frame.before.keys()) {
       if (state.status === "deleted") this.#letGo(state);
     }
+    this.tell();
   }
 
   /** A deleted instance whose row is gone for good: nothing is known of it any more, and adding it inserts it anew. */
   #letGo(state: InstanceState): void {
-    state.status = "detached";
+    this.become(state, "detached");
     state.owner = null;
     state.key = null;
     state.snapshot = null;
@@ -272,6 +302,7 @@ export class Tracker {
   rollback(): void {
     const frame = this.#frames.pop()!;
     const outermost = this.#frames.length === 0;
+    const ghosts = this.#ghosts(frame);
     for (const [state, before] of frame.before) {
       this.#restoreBookkeeping(state, before);
       if (state.status === "detached" && state.snapshot !== null) restoreRow(state);
@@ -279,17 +310,23 @@ export class Tracker {
     for (const [state, before] of frame.expunged) {
       if (state.owner !== null) continue;
       this.#letGo(state);
-      state.status = "transient";
+      this.become(state, "transient");
       restoreGiven(state, before.given!);
+    }
+    for (const state of ghosts) {
+      if (state.key !== null) this.identity.delete(state);
+      this.removed.delete(state);
+      frame.removed.delete(state);
+      this.#letGo(state);
     }
     const added = new Set(outermost ? [] : frame.added);
     const restored = [...frame.before.keys()].filter((state) => state.status === "pending");
     for (const state of [...this.added, ...frame.added, ...restored]) {
       if (!added.has(state)) {
-        state.status = "transient";
+        this.become(state, "transient");
         state.owner = null;
       } else {
-        state.status = "pending";
+        this.become(state, "pending");
         state.owner = this.owner;
       }
     }
@@ -305,6 +342,21 @@ export class Tracker {
       this.expire(state);
       this.markUncertain(state); // an outer frame must not bring it back either
     }
+    this.tell();
+  }
+
+  /**
+   * Instances that were loaded from rows which a rollback takes away: those of what was inserted in this transaction and
+   * taken out of the session. Nothing is there for them to be read from again.
+   */
+  #ghosts({ expunged, uncertain }: Frame): InstanceState[] {
+    const ghosts: InstanceState[] = [];
+    for (const state of expunged.keys()) {
+      if (state.owner !== null || state.key === null) continue;
+      const holder = this.identity.holder(state.mapper, state.key);
+      if (holder !== undefined && uncertain.has(holder)) ghosts.push(holder);
+    }
+    return ghosts;
   }
 
   /** Expires a persistent instance: its columns but the key, and what was loaded of its relations. */
@@ -319,7 +371,7 @@ export class Tracker {
 
   #restoreBookkeeping(state: InstanceState, before: Bookkeeping): void {
     if (state.key !== null) this.identity.delete(state);
-    state.status = before.status;
+    this.become(state, before.status);
     state.key = before.key;
     state.snapshot = before.snapshot;
     state.relations = before.relations;

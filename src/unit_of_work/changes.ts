@@ -74,7 +74,7 @@ export function collectChanges(tracker: Tracker): Changes {
     assignments: relations.assignments,
     links: relations.links,
     relations: writtenRelations(tracker),
-    taken: (mapper, key) => tracker.identity.get(mapper, key) !== undefined,
+    taken: (mapper, key) => tracker.identity.holder(mapper, key) !== undefined,
   };
 }
 
@@ -109,7 +109,7 @@ export function pendingTables(tracker: Tracker): Set<string> {
     tables.add(mapper.table);
     for (const { kind, target, link } of mapper.relations) {
       if (link !== null) tables.add(link.table);
-      else if (kind !== "belongsTo") doomed.add(target);
+      else if (kind !== "belongsTo") { for (const one of target.family) doomed.add(one); }
     }
   }
   const reached = new Set(tracker.all());
@@ -141,6 +141,9 @@ function refuseManaged(state: InstanceState, columns: readonly MappedColumn[]): 
       throw new ValidationError(
         `${name} was changed by hand; the session counts it: use verify(instance, version) to check against a version`,
       );
+    }
+    if (column.property === state.mapper.discriminator?.property) {
+      throw new ValidationError(`${name} of ${label(state)} was changed; it tells its class, which does not change`);
     }
     if (column.generated !== null) throw new ValidationError(`${name} was changed; the database computes it`);
   }
@@ -187,7 +190,7 @@ function childrenIndex(
   let index = indexes.get(id);
   if (index !== undefined) return index;
   index = new Map();
-  for (const child of tracker.identity.of(relation.target).values()) {
+  for (const child of tracker.identity.of(relation.target)) {
     const token = keyToken(relation.remote.map((column) => child.snapshot![column.index]));
     if (token === null) continue;
     const siblings = index.get(token);

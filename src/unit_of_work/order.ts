@@ -112,11 +112,13 @@ function firstBucket(waiting: Map<string, Bucket>): Bucket | null {
 }
 
 /** What must be equal for two rows to share a statement. */
-function bucketId(row: RowChange): string {
+export function bucketId(row: RowChange): string {
   const { table, kind } = row;
   // Of link rows, some name both ends and some one: the columns of their key tell.
   const key = table instanceof Mapper ? "" : JSON.stringify(table.key.map((column) => column.name));
-  const base = `${kind} ${table.schema ?? ""}.${table.table} ${key}`;
+  // Classes of a family have other columns each, under the same indexes.
+  const own = table instanceof Mapper ? table.extension?.kind ?? "" : "";
+  const base = `${kind} ${table.schema ?? ""}.${table.table} ${key} ${own}`;
   if (row.kind === "update") return `${base} ${row.bump} ${row.before !== undefined} ${row.made !== null}`;
   if (row.kind === "delete") return `${base} ${row.checked}`;
   let missing = "";
@@ -157,7 +159,12 @@ function depend(before: RowChange, after: RowChange, strict: boolean, foreignKey
   after.blockers++;
 }
 
+/** By table: of models that were extended from one another, by the first one, since they share a table. */
 type ByKey = Map<TableInfo, Map<KeyToken, RowChange>>;
+
+function sharedTable(table: TableInfo): TableInfo {
+  return table instanceof Mapper ? table.root : table;
+}
 
 /** Draws every dependency between rows. One lookup a foreign key and a unique value. */
 function connect(rows: readonly RowChange[]): void {
@@ -166,7 +173,7 @@ function connect(rows: readonly RowChange[]): void {
   const deleted: ByKey = new Map();
   for (const row of rows) {
     if (row.made !== null) made.set(row.made, row);
-    else if (row.kind === "insert" && row.state !== null) index(inserted, row, insertKey(row));
+    else if (row.kind === "insert" && row.table instanceof Mapper) index(inserted, row, insertKey(row));
     if (row.kind === "delete" && row.state !== null) index(deleted, row, row.state.key);
   }
   for (const row of rows) {
@@ -178,8 +185,8 @@ function connect(rows: readonly RowChange[]): void {
 
 function index(map: ByKey, row: RowChange, key: KeyToken | null): void {
   if (key === null) return;
-  let keys = map.get(row.table);
-  if (keys === undefined) map.set(row.table, keys = new Map());
+  let keys = map.get(sharedTable(row.table));
+  if (keys === undefined) map.set(sharedTable(row.table), keys = new Map());
   keys.set(key, row);
 }
 
@@ -198,7 +205,7 @@ function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowCha
       if (parent !== undefined) depend(parent, row, true, columns);
       continue;
     }
-    const parents = inserted.get(target);
+    const parents = inserted.get(sharedTable(target));
     if (parents === undefined) continue;
     const token = keyToken(columns.map((column) => row.cells[column.index]));
     const parent = token === null ? undefined : parents.get(token);
@@ -210,7 +217,7 @@ function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowCha
 function beforeParents(row: RowChange, deleted: ByKey): void {
   const snapshot = row.old;
   for (const { columns, target } of row.table.foreignKeys) {
-    const parents = deleted.get(target);
+    const parents = deleted.get(sharedTable(target));
     if (parents === undefined) continue;
     const cells = row.old === null
       ? columns.map((column) => row.table.key.includes(column) ? row.key[row.table.key.indexOf(column)] : undefined)
@@ -225,14 +232,16 @@ function beforeParents(row: RowChange, deleted: ByKey): void {
 function connectUnique(rows: readonly RowChange[]): void {
   const taking = new Map<ColumnInfo, Map<KeyToken, RowChange>>();
   const freeing: [ColumnInfo, KeyToken, RowChange][] = [];
+  const unknown: [ColumnInfo, RowChange][] = [];
   for (const row of rows) {
     if (!(row.table instanceof Mapper) || row.state === null) continue;
     for (const column of row.table.unique) {
       const cell = row.cells[column.index];
       const before = row.old?.[column.index];
-      const held = before === undefined || before === null || before === UNKNOWN ? null : keyToken([before]);
-      if (row.kind !== "insert" && held !== null && (row.kind === "delete" || cell !== undefined)) {
-        freeing.push([column, held, row]);
+      if (row.kind !== "insert" && (row.kind === "delete" || cell !== undefined)) {
+        const held = before === undefined || before === null || before === UNKNOWN ? null : keyToken([before]);
+        if (held !== null) freeing.push([column, held, row]);
+        else if (before === UNKNOWN) unknown.push([column, row]);
       }
       if (cell === undefined || cell === null || isKeyRef(cell) || typeof cell === "object" && "parts" in cell) {
         continue;
@@ -249,6 +258,20 @@ function connectUnique(rows: readonly RowChange[]): void {
     const taker = taking.get(column)?.get(token);
     if (taker !== undefined) depend(row, taker, true, null);
   }
+  // What an expired instance gives up is not known: it may be what any other row takes, so it goes first where it can.
+  for (const [column, row] of unknown) {
+    for (const taker of taking.get(column)?.values() ?? []) if (!leadsTo(taker, row)) depend(row, taker, true, null);
+  }
+}
+
+/** Whether a row goes before another. O(rows + dependencies); asked for expired unique values only. */
+function leadsTo(from: RowChange, to: RowChange): boolean {
+  const seen = new Set([from]);
+  for (const row of seen) { // grows while it is walked
+    if (row === to) return true;
+    for (const dependency of row.next ?? []) seen.add(dependency.to);
+  }
+  return false;
 }
 
 /** A row that refers to itself by a key that the server makes: the insert writes NULL, and an update sets it afterwards. */

@@ -17,6 +17,7 @@ import type { Changes, WrittenRelation } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
 import { comparedColumns, type RowChange, type Setting } from "./row_change.ts";
 import { RowMaker } from "./row_maker.ts";
+import { weave } from "./weave.ts";
 
 /** A row that the commit rests on without writing it. */
 export interface VerifiedRow extends CheckedRow {
@@ -28,6 +29,8 @@ export interface Extras {
   readonly verified: readonly VerifiedRow[];
   readonly staged: readonly Statement[];
   readonly required: readonly RequireStep[];
+  /** Rows of no instance, in the order in which they were given. */
+  readonly bulk?: readonly RowGroup[];
 }
 
 /** A step with the rows it writes; no rows for verifying, staged statements and requires. */
@@ -58,7 +61,7 @@ export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, com
   const written = new Set(rows.map((row) => row.state));
   const steps: PlannedStep[] = verifySteps(extras.verified.filter(({ state }) => !written.has(state)), compareAll);
   const inserted = new Map<TableInfo, number>();
-  for (const group of orderRows(rows)) steps.push(toStep(group, inserted));
+  for (const group of weave(orderRows(rows), extras.bulk ?? [])) steps.push(toStep(group, inserted));
   for (const statement of extras.staged) steps.push({ step: { kind: "staged", statement }, rows: [], states: [] });
   for (const step of extras.required) steps.push({ step, rows: [], states: [] });
   return {
@@ -174,7 +177,9 @@ function union(rows: readonly RowChange[]): readonly MappedColumn[] {
 
 /** Whether a step can only be written when those before it have run: for a key, or for what must be read back. */
 function needsConversation(dialect: Dialect, steps: readonly PlannedStep[]): boolean {
-  if (!dialect.returning && steps.some(({ step }) => "returning" in step && needsReading(dialect, step))) return true;
+  // All of them are asked: a key that could never be known is refused now.
+  const reading = dialect.returning ? [] : steps.map(({ step }) => "returning" in step && needsReading(dialect, step));
+  if (reading.includes(true)) return true;
   const uncarried = new Set<unknown>();
   for (const { rows } of steps) {
     for (const { made, table } of rows) if (made !== null && !dialect.carriesKeys(table)) uncarried.add(made);
@@ -184,5 +189,6 @@ function needsConversation(dialect: Dialect, steps: readonly PlannedStep[]): boo
 }
 
 function needsReading(dialect: Dialect, step: InsertStep | UpdateStep): boolean {
-  return step.returning.length > 0 || step.kind === "insert" && (dialect.drawKeys?.(step) ?? null) !== null;
+  const draws = step.kind === "insert" && (dialect.drawKeys?.(step) ?? null) !== null;
+  return draws || step.returning.length > 0;
 }

@@ -112,7 +112,7 @@ export function membersOf(state: InstanceState, relation: MappedRelation, value:
   const members = relation.many ? value as unknown[] : value === null ? [] : [value];
   return members.map((member) => {
     const found = stateOf(member, `use in ${name}`);
-    if (found.mapper !== relation.target && !(member instanceof (relation.target.class as never))) {
+    if (!found.mapper.is(relation.target) && !(member instanceof (relation.target.class as never))) {
       throw new ValidationError(`${name} must hold ${relation.target.model} instances, found a ${found.mapper.model}`);
     }
     return found;

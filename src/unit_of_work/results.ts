@@ -93,11 +93,17 @@ function cellsToken(cells: readonly SqlValue[]): string {
 
 /**
  * Brings the instances of a plan that was carried out up to date. What the caller changed while it was under way stays a
- * change. O(rows × columns).
+ * change. `before` are those that the same flush inserted into other databases. O(rows × columns).
  */
-export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, made: MadeValues): void {
+export function applyResults(
+  tracker: Tracker,
+  dialect: Dialect,
+  plan: Plan,
+  made: MadeValues,
+  before: Iterable<InstanceState> = [],
+): void {
   const gone: InstanceState[] = [...plan.replaced.keys()];
-  const inserted = new Set<InstanceState>();
+  const inserted = new Set<InstanceState>(before);
   const left: Departure[] = [];
   const moved: RowChange[] = [];
   for (const { step, rows } of plan.steps) {
@@ -128,10 +134,11 @@ export function applyResults(tracker: Tracker, dialect: Dialect, plan: Plan, mad
   }
   // After every key is known: what relations held is what is now in the database.
   leaveCollections(tracker, left);
-  if (gone.length > 0) leaveUnknown(tracker, gone);
+  leaveUnknown(tracker, left);
   for (const written of plan.relations) settleRelation(tracker, written, inserted);
   const written = new Set(plan.relations.map(({ state }) => state));
   for (const row of moved) followForeignKeys(tracker, row, written.has(row.state!) ? plan.relations : []);
+  tracker.tell();
 }
 
 /** Applies the results of a commit that has succeeded; an error here must not look as if nothing had been written. */
@@ -182,9 +189,12 @@ function applyWritten(
   state.forced = false;
   state.snapshot = snapshot;
   if (state.status !== "persistent") {
-    state.status = "persistent";
+    tracker.become(state, "persistent");
     state.key = instanceKey(mapper, state.instance);
     tracker.added.delete(state);
+    // Its row went in, so another instance of the key is of a row that was rolled back, unless this one replaces it.
+    const ghost = row.kind === "insert" ? tracker.identity.holder(mapper, state.key!) : undefined;
+    if (ghost !== undefined) tracker.expunge(ghost);
     tracker.identity.set(state);
   }
 }
@@ -197,5 +207,5 @@ function applyDeleted(tracker: Tracker, state: InstanceState): void {
   tracker.touch(state);
   tracker.removed.delete(state);
   tracker.identity.delete(state);
-  state.status = "deleted";
+  tracker.become(state, "deleted");
 }

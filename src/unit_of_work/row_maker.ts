@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { checkKind } from "../model/family.ts";
 import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
@@ -44,15 +45,16 @@ export class RowMaker {
     }
     const doomed = new Map<Mapper, Map<KeyToken, InstanceState>>();
     for (const state of deletes) {
-      if (!doomed.has(state.mapper)) doomed.set(state.mapper, new Map());
-      doomed.get(state.mapper)!.set(state.key!, state);
+      const { root } = state.mapper;
+      if (!doomed.has(root)) doomed.set(root, new Map());
+      doomed.get(root)!.set(state.key!, state);
     }
     const rows: RowChange[] = [];
     const taken = new Map<Mapper, Map<KeyToken, InstanceState>>();
     for (const state of inserts) {
       const key = instanceKey(state.mapper, state.instance);
       if (key !== null) refuseTwice(taken, state, key);
-      const old = key === null ? undefined : doomed.get(state.mapper)?.get(key);
+      const old = key === null ? undefined : doomed.get(state.mapper.root)?.get(key);
       if (key !== null && old === undefined && this.#changes.taken(state.mapper, key)) refuseTaken(state);
       rows.push(old === undefined ? this.#insert(state) : this.#replace(state, old));
     }
@@ -101,6 +103,7 @@ export class RowMaker {
     const parents = this.#parents(state);
     const made = this.#refs.get(state) ?? null;
     const codecs = mapper.codecs(this.#dialect);
+    checkDiscriminator(state);
     for (const column of mapper.columns) {
       const { index, property } = column;
       if (made !== null && column.primaryKey) {
@@ -142,8 +145,16 @@ export class RowMaker {
 
   /** A row that is deleted and added again: an update of every column, guarded by the deleted version. */
   #replace(state: InstanceState, old: InstanceState): RowChange {
-    const row = this.#insert(state);
     const { mapper } = state;
+    if (mapper !== old.mapper) {
+      throw new ValidationError(
+        `Cannot insert ${
+          label(state)
+        }: a ${old.mapper.model} of its key is to be deleted, and a row does not change its ` +
+          "class; flush the deletion first",
+      );
+    }
+    const row = this.#insert(state);
     const after = row.after!;
     const returning: MappedColumn[] = [];
     for (const column of mapper.columns) {
@@ -427,6 +438,16 @@ export class RowMaker {
   }
 }
 
+/** Refuses a new row that would not be read back as an instance of its class. */
+function checkDiscriminator({ mapper, instance, expressions }: InstanceState): void {
+  const { discriminator } = mapper;
+  if (discriminator === null) return;
+  if (expressions?.has(discriminator.property)) {
+    throw new ValidationError(`${name(discriminator)} tells the class of a row; it cannot be an SQL expression`);
+  }
+  checkKind(mapper.class, instance[discriminator.property], `Cannot insert: a new ${mapper.model}`);
+}
+
 function linkRow(table: TableInfo, kind: "insert" | "delete"): RowChange {
   const base = { kind, table, state: null, key: [], cells: [], bump: false, checked: false, after: null };
   return { ...base, old: null, sets: [], returning: [], made: null, blockers: 0, next: null };
@@ -475,8 +496,8 @@ function refuseTaken(state: InstanceState): never {
 }
 
 function refuseTwice(taken: Map<Mapper, Map<KeyToken, InstanceState>>, state: InstanceState, key: KeyToken): void {
-  let keys = taken.get(state.mapper);
-  if (keys === undefined) taken.set(state.mapper, keys = new Map());
+  let keys = taken.get(state.mapper.root);
+  if (keys === undefined) taken.set(state.mapper.root, keys = new Map());
   if (keys.has(key)) {
     throw new ValidationError(
       `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,

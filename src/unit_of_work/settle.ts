@@ -5,7 +5,7 @@
  * @module
  */
 import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
-import { type InstanceState, isExpired, knownState, refill, type RelationSnapshot } from "../state/instance_state.ts";
+import { type InstanceState, knownState, refill, type RelationSnapshot } from "../state/instance_state.ts";
 import { keyToken } from "../state/key.ts";
 import { type Token, UNKNOWN } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
@@ -28,9 +28,9 @@ export function leaveCollections(tracker: Tracker, departures: readonly Departur
       const key = keyToken(local.map((column) => snapshot[column.index]));
       const parent = key === null ? undefined : tracker.identity.get(target, key);
       if (parent === undefined || parent.relations === null) continue;
-      for (const relation of childRelations(target)) {
+      for (const relation of childRelations(parent.mapper)) {
         if (
-          relation.target !== state.mapper || !parent.relations.has(relation.name) ||
+          !state.mapper.is(relation.target) || !parent.relations.has(relation.name) ||
           !sameColumns(relation.remote, local)
         ) continue;
         if (state.status === "persistent" && keyToken(local.map((column) => state.snapshot![column.index])) === key) {
@@ -49,21 +49,39 @@ export function leaveCollections(tracker: Tracker, departures: readonly Departur
 }
 
 /**
- * Takes deleted instances out of the loaded collections that their foreign keys do not tell of: many-to-many ones, and all
- * where a foreign key was expired. One pass over the instances with loaded relations.
+ * Takes instances out of the loaded collections that their former foreign keys do not tell of: deleted ones out of
+ * many-to-many collections, and out of all where a foreign key was expired; moved ones whose foreign key was expired. One
+ * pass over the instances with loaded relations, and none where there are no such departures.
  */
-export function leaveUnknown(tracker: Tracker, deleted: readonly InstanceState[]): void {
-  const gone = new Set(deleted.map((state) => state.instance));
-  const expired = deleted.some((state) => isExpired(state));
+export function leaveUnknown(tracker: Tracker, departures: readonly Departure[]): void {
+  const deleted = new Set<object>();
+  const moved = new Set<object>();
+  let expired = false;
+  for (const { state, snapshot } of departures) {
+    const unknown = state.mapper.foreignKeys.some(({ columns }) =>
+      columns.some((column) => snapshot[(column as MappedColumn).index] === UNKNOWN)
+    );
+    if (state.status !== "persistent") deleted.add(state.instance);
+    else if (unknown) moved.add(state.instance);
+    expired ||= unknown;
+  }
+  if (deleted.size + moved.size === 0) return;
   for (const state of tracker.identity) {
     for (const relation of state.relations === null ? [] : state.mapper.relations) {
       if (relation.kind === "belongsTo" || relation.link === null && !expired) continue;
-      const loaded = state.relations!.get(relation.name);
-      if (loaded?.members.some((member) => gone.has(member as InstanceState["instance"]))) {
-        without(tracker, state, relation, gone);
-      }
+      const members = state.relations!.get(relation.name)?.members ?? [];
+      const gone = members.filter((member) =>
+        deleted.has(member) || relation.link === null && moved.has(member) && !refersTo(member, relation, state)
+      );
+      if (gone.length > 0) without(tracker, state, relation, new Set(gone));
     }
   }
+}
+
+/** Whether a child's row refers to a parent, or may. */
+function refersTo(child: object, { remote }: MappedRelation, parent: InstanceState): boolean {
+  const tokens = remote.map((column) => knownState(child)!.snapshot![column.index]);
+  return tokens.includes(UNKNOWN) || keyToken(tokens) === parent.key;
 }
 
 function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
