@@ -6,13 +6,15 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { Declared } from "../model/declared.ts";
+import { checkKind } from "../model/family.ts";
 import { type MappedColumn, type Mapper, mapperOf } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, ColumnsOf, Entity, Insert } from "../model/types.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
-import { Sql, writeSql } from "../sql/tag.ts";
+import { encodeCell, inOrder, settable, writeSet } from "./assignments.ts";
+import { parseReturning, type Returning } from "./returning.ts";
 import { tableName } from "./where.ts";
 
 /** What to do with a row whose unique or primary key is taken. */
@@ -32,12 +34,20 @@ export interface InsertNode {
   readonly mapper: Mapper;
   readonly rows: readonly object[];
   readonly conflict: OnConflict<unknown> | null;
+  /** What it gives back. */
+  readonly returning: Returning;
 }
 
-/** An INSERT of rows of one model; immutable. @template T The model's instances. */
-export class InsertStatement<T extends Entity> {
+/** An INSERT of rows of one model; immutable. @template T The model's instances. @template R What it gives back. */
+export class InsertStatement<T extends Entity, R = T> {
   /** @internal */
   readonly node: InsertNode;
+  /**
+   * The types, for the compiler only.
+   *
+   * @internal
+   */
+  declare readonly _types?: (value: T) => R;
 
   /** @internal */
   constructor(node: InsertNode) {
@@ -45,14 +55,24 @@ export class InsertStatement<T extends Entity> {
   }
 
   /** Adds rows, each as the model's constructor takes it. */
-  values(rows: Insert<ColumnsOf<T>> | readonly Insert<ColumnsOf<T>>[]): InsertStatement<T> {
+  values(rows: Insert<ColumnsOf<T>> | readonly Insert<ColumnsOf<T>>[]): InsertStatement<T, R> {
     const more = (Array.isArray(rows) ? rows : [rows]) as readonly object[];
     return new InsertStatement({ ...this.node, rows: [...this.node.rows, ...more] });
   }
 
   /** Says what to do where a key is taken. */
-  onConflict(conflict: OnConflict<T>): InsertStatement<T> {
+  onConflict(conflict: OnConflict<T>): InsertStatement<T, R> {
     return new InsertStatement({ ...this.node, conflict: conflict as unknown as OnConflict<unknown> });
+  }
+
+  /**
+   * Gives back plain objects of these properties instead of instances: nothing is loaded into the session. Of none,
+   * `returning([])`: how many rows were written, and no more.
+   */
+  returning<const K extends keyof ColumnsOf<T> & keyof T & string>(
+    properties: readonly K[],
+  ): InsertStatement<T, Pick<T, K>> {
+    return new InsertStatement({ ...this.node, returning: parseReturning(this.node.mapper, properties) });
   }
 }
 
@@ -79,7 +99,7 @@ export class InsertStatement<T extends Entity> {
  * ```
  */
 export function insert<M extends AnyModel>(model: M & Declared<M>): InsertStatement<InstanceType<M>> {
-  return new InsertStatement({ mapper: mapperOf(model), rows: [], conflict: null });
+  return new InsertStatement({ mapper: mapperOf(model), rows: [], conflict: null, returning: "instances" });
 }
 
 /** The rows of an insert, encoded: the columns that some row gives, and a value for each. */
@@ -92,6 +112,13 @@ export interface InsertRows {
 export function insertRows({ mapper, rows }: InsertNode, dialect: Dialect): InsertRows {
   if (rows.length === 0) throw new ValidationError(`insert(${mapper.model}) has no rows; give it some with values()`);
   const given = rows.map((row) => cellsOf(mapper, row, dialect));
+  const { identity } = mapper;
+  if (dialect.zeroMakesKey && identity !== null && given.some((cells) => Number(cells.get(identity) ?? 1) === 0)) {
+    throw new ValidationError(
+      `The key ${mapper.model}.${identity.property} of a new row is 0, in place of which the database makes another; ` +
+        "leave it out, or give another",
+    );
+  }
   const columns = mapper.columns.filter((column) => given.some((cells) => cells.has(column)));
   const values = given.map((cells) => columns.map((column) => cells.has(column) ? cells.get(column)! : absent(column)));
   return { columns, rows: values };
@@ -131,12 +158,21 @@ export function conflictTarget(mapper: Mapper, { target }: OnConflict<unknown>):
   return (target as readonly string[]).map((property) => mapper.column(property, "find a conflict by"));
 }
 
+/** The columns of a row that is there already which an upsert writes, or whose values follow from those. */
+export function conflictColumns({ mapper, conflict }: InsertNode): readonly MappedColumn[] {
+  const { update } = (conflict ?? {}) as { update?: readonly string[] | object };
+  if (update === undefined) return [];
+  const written = (Array.isArray(update) ? update as readonly string[] : Object.keys(update)).map((property) =>
+    mapper.column(property, "update")
+  );
+  return [...written, ...(mapper.version === null ? [] : [mapper.version]), ...mapper.generated];
+}
+
 /** The encoded values of a row, defaults included. */
 function cellsOf(mapper: Mapper, row: object, dialect: Dialect): Map<MappedColumn, SqlValue> {
-  const codecs = mapper.codecs(dialect);
   const cells = new Map<MappedColumn, SqlValue>();
   const set = (column: MappedColumn, value: unknown): void => {
-    cells.set(column, encode(column, value, (given) => codecs[column.index]!.encode(given, column)));
+    cells.set(column, encodeCell(column, value, { mapper, dialect }));
   };
   for (const [property, value] of Object.entries(row)) {
     const column = mapper.column(property, "insert");
@@ -145,20 +181,16 @@ function cellsOf(mapper: Mapper, row: object, dialect: Dialect): Map<MappedColum
     }
     set(column, value);
   }
+  const { discriminator } = mapper;
+  if (discriminator !== null) {
+    checkKind(mapper.class, (row as Record<string, unknown>)[discriminator.property], `insert(${mapper.model})`);
+  }
   for (const column of mapper.columns) {
     if (cells.has(column)) continue;
     if (column.makeDefault !== null) set(column, column.makeDefault());
     else if (column.version) set(column, 1);
   }
   return cells;
-}
-
-function encode(column: MappedColumn, value: unknown, codec: (value: unknown) => SqlValue): SqlValue {
-  const name = `${column.model}.${column.property}`;
-  if (value === undefined) throw new ValidationError(`Cannot insert undefined into ${name}; leave it out, or use null`);
-  if (value !== null || column.type.name === "json" && !column.nullable) return codec(value);
-  if (column.nullable) return null;
-  throw new ValidationError(`${name} must not be null`);
 }
 
 function absent(column: MappedColumn): null {
@@ -172,18 +204,16 @@ function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: 
   const { update } = conflict as { update?: readonly string[] | object };
   const columns = conflictTarget(mapper, conflict).map((column) => dialect.quote(column.name));
   if (update === undefined) return dialect.onConflict(columns, null);
+  const context = { mapper, dialect, params };
   const sets = Array.isArray(update)
     ? (update as readonly string[]).map((property) => {
-      const name = dialect.quote(settable(mapper, property).name);
+      const name = dialect.quote(settable(mapper, property, "onConflict()").name);
       return `${name} = ${dialect.excluded(name)}`;
     })
-    : Object.entries(update).map(([property, value]) => {
-      const column = settable(mapper, property);
-      const name = dialect.quote(column.name);
-      if (value instanceof Sql) return `${name} = (${writeSql(value, dialect, params)})`;
-      params.push(encode(column, value, (given) => mapper.codecs(dialect)[column.index]!.encode(given, column)));
-      return `${name} = ${dialect.placeholder(params.length)}`;
-    });
+    : inOrder(
+      Object.entries(update).map(([property, value]) => [settable(mapper, property, "onConflict()"), value] as const),
+      dialect,
+    ).map(([column, value]) => writeSet(column, value, context));
   if (sets.length === 0) {
     throw new ValidationError(`onConflict() of ${mapper.model} has nothing to update; leave update out`);
   }
@@ -192,12 +222,4 @@ function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: 
     sets.push(`${version} = ${tableName(dialect, mapper)}.${version} + 1`);
   }
   return dialect.onConflict(columns, sets);
-}
-
-function settable(mapper: Mapper, property: string): MappedColumn {
-  const column = mapper.column(property, "update");
-  if (column.generated === null && !column.version && !column.primaryKey) return column;
-  throw new ValidationError(
-    `onConflict() cannot update ${mapper.model}.${property}: keys, versions and generated columns are not set`,
-  );
 }

@@ -7,7 +7,8 @@
 import type { CallOptions, Database } from "../database.ts";
 import type { ReadQueue } from "../execution/reads.ts";
 import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
-import type { RowLock } from "../sql/dialect.ts";
+import { UnsupportedError } from "../errors.ts";
+import type { Dialect, RowLock } from "../sql/dialect.ts";
 import type { ColumnInfo } from "../sql/table.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import { groupBy } from "../state/group_by.ts";
@@ -24,7 +25,7 @@ import {
   toSelect,
   writeSelect,
 } from "./select_node.ts";
-import { columnName, type QueryContext, tableName } from "./where.ts";
+import { columnName, type QueryContext, tableName, writeKind } from "./where.ts";
 
 /** What a loader works with. */
 export interface LoaderContext {
@@ -33,6 +34,10 @@ export interface LoaderContext {
   readonly reads: ReadQueue;
   /** Whether rows that are read now may be undone by a rollback. */
   readonly uncertain: boolean;
+  /** The loader of the database that a model is read from, or with `locks` written to; null where that is this one. */
+  readonly loaderOf?: (mapper: Mapper, locks: boolean) => Loader | null;
+  /** Called before reads that another loader asks for: opens a connection where the transaction needs one. */
+  readonly ready?: () => Promise<void>;
 }
 
 /** How to load. */
@@ -40,6 +45,14 @@ export interface LoadOptions extends CallOptions {
   readonly populateExisting?: boolean;
   /** How the rows are locked; they are then populated again. */
   readonly lock?: RowLock | null;
+  /** Takes note of the instances that were not loaded before. */
+  readonly fresh?: InstanceState[];
+}
+
+/** Rows of a query as they were read, and the instances that they are. */
+export interface LoadedRows {
+  readonly states: readonly InstanceState[];
+  readonly rows: readonly (readonly SqlValue[])[];
 }
 
 /** A relation to load: the condition on its target's rows, and what to load from those. */
@@ -48,12 +61,25 @@ interface Level {
   /** Writes the key of the rows above, as a list that IN takes: a subquery or values. */
   readonly above: (columns: readonly MappedColumn[], params: SqlValue[]) => string;
   readonly below: readonly Level[];
+  /** What other loaders load of its rows. */
+  readonly away: readonly Away[];
 }
+
+/** Relations whose rows are in another database. */
+interface Away {
+  readonly loader: Loader;
+  readonly include: IncludeTree;
+}
+
+/** What is left to other loaders when the rows of a level are there. */
+type Left = Away & { readonly mapper: Mapper; readonly roots: readonly Loading[] };
 
 /** An instance whose relations are being loaded, with the row that it was just read from. */
 interface Loading {
   readonly state: InstanceState;
   readonly row: readonly SqlValue[] | null;
+  /** The dialect that it was read in. */
+  readonly dialect: Dialect;
 }
 
 /** The gets of one model in one turn. */
@@ -72,8 +98,24 @@ export class Loader {
     this.#context = context;
   }
 
+  /** The loader of a model. */
+  #of(mapper: Mapper, locks: boolean): Loader {
+    return this.#context.loaderOf?.(mapper, locks) ?? this;
+  }
+
   /** The instances of a query, in its order. One request, with its includes, where the database batches. */
   async select(node: SelectNode, options: LoadOptions = {}): Promise<object[]> {
+    const loader = this.#of(node.mapper, node.lock !== null);
+    return (await loader.#select(node, options)).map(({ state }) => state.instance);
+  }
+
+  /** The same with the rows as they were read, by which the next page begins. */
+  async rows(node: SelectNode, options: LoadOptions = {}): Promise<LoadedRows> {
+    const roots = await this.#of(node.mapper, node.lock !== null).#select(node, options);
+    return { states: roots.map(({ state }) => state), rows: roots.map(({ row }) => row!) };
+  }
+
+  async #select(node: SelectNode, options: LoadOptions): Promise<Loading[]> {
     const { database } = this.#context;
     const locked = node.lock !== null;
     const populate = node.populateExisting || options.populateExisting === true || locked;
@@ -81,18 +123,21 @@ export class Loader {
       !isVolatileNode(node);
     if (!together) {
       const [result] = await this.#read([toSelect(node, database.dialect)], options);
-      const roots = this.#hydrate(node.mapper, result!, populate, locked);
+      const roots = this.#hydrate(node.mapper, result!, populate, locked, options.fresh);
       if (node.include.size > 0) await this.#loadInto(node.mapper, roots, node.include, populate, options);
-      return roots.map(({ state }) => state.instance);
+      return roots;
     }
-    const levels = this.#levels(node.mapper, node.include, (columns, params) => this.#subquery(node, columns, params));
+    const { here, away } = this.#divide(node.mapper, node.include);
+    const levels = this.#levels(node.mapper, here, (columns, params) => this.#subquery(node, columns, params));
     const [result, ...rest] = await this.#read(
       [toSelect(node, database.dialect), ...this.#statements(levels)],
       options,
     );
-    const roots = this.#hydrate(node.mapper, result!, populate);
-    this.#fill(levels, roots, rest, populate);
-    return roots.map(({ state }) => state.instance);
+    const roots = this.#hydrate(node.mapper, result!, populate, false, options.fresh);
+    const left = away.map((one): Left => ({ ...one, mapper: node.mapper, roots }));
+    this.#fill(levels, roots, rest, populate, options.fresh, left);
+    await this.#loadLeft(left, populate, options);
+    return roots;
   }
 
   /**
@@ -104,6 +149,8 @@ export class Loader {
     keys: readonly (readonly unknown[])[],
     options: LoadOptions = {},
   ): Promise<(object | null)[]> {
+    const loader = this.#of(mapper, (options.lock ?? null) !== null);
+    if (loader !== this) return await loader.get(mapper, keys, options);
     const { tracker, database } = this.#context;
     const codecs = mapper.codecs(database.dialect);
     const wanted = keys.map((values) => ({
@@ -122,9 +169,14 @@ export class Loader {
     });
   }
 
-  /** The instances of rows that were just written: those that are loaded are overwritten. */
-  instances(mapper: Mapper, result: ResultSet): object[] {
-    return this.#hydrate(mapper, result, true).map(({ state }) => state.instance);
+  /** The instances of rows that were just written: those that are loaded are overwritten, unless it says otherwise. */
+  instances(mapper: Mapper, result: ResultSet, populateExisting = true): object[] {
+    return this.#of(mapper, true).#hydrate(mapper, result, populateExisting).map(({ state }) => state.instance);
+  }
+
+  /** The instances of rows that were just written: those that are loaded, which are up to date, stay as they are. */
+  known(mapper: Mapper, result: ResultSet): object[] {
+    return this.#of(mapper, true).#hydrate(mapper, result, false).map(({ state }) => state.instance);
   }
 
   /** Loads relations of instances that are there already. Loaded relations stay as they are, unless populated again. */
@@ -134,7 +186,7 @@ export class Loader {
       [...byMapper].map(([mapper, some]) =>
         this.#loadInto(
           mapper,
-          some.map((state) => ({ state, row: null })),
+          some.map((state) => ({ state, row: null, dialect: this.#context.database.dialect })),
           include,
           options.populateExisting === true,
           options,
@@ -179,8 +231,16 @@ export class Loader {
     const { dialect } = this.#context.database;
     const params: SqlValue[] = [];
     const test = `${this.#tuple(mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
-    const select = `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}`;
+    const select = `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}${
+      this.#ofClass(mapper, params)
+    }`;
     return { sql: select + lockClause(lock, dialect), params };
+  }
+
+  /** What leaves rows of other classes of the same table out, after other conditions. */
+  #ofClass(mapper: Mapper, params: SqlValue[]): string {
+    const test = writeKind({ dialect: this.#context.database.dialect, mapper, params });
+    return test === "" ? "" : ` AND ${test}`;
   }
 
   #tuple(mapper: Mapper, columns: readonly MappedColumn[]): string {
@@ -188,14 +248,30 @@ export class Loader {
     return names.length === 1 ? names[0]! : `(${names.join(", ")})`;
   }
 
-  #hydrate(mapper: Mapper, result: ResultSet, populateExisting: boolean, keepChanges = false): Loading[] {
+  #hydrate(
+    mapper: Mapper,
+    result: ResultSet,
+    populateExisting: boolean,
+    keepChanges = false,
+    fresh?: InstanceState[],
+  ): Loading[] {
     const { tracker, database, uncertain } = this.#context;
-    const hydrator = new Hydrator(tracker, mapper, mapper.codecs(database.dialect), {
-      populateExisting,
-      keepChanges,
-      uncertain,
+    const how = { populateExisting, keepChanges, uncertain };
+    const hydrators = new Map<Mapper, Hydrator>();
+    return result.rows.map((row) => {
+      const own = mapper.ofRow(row);
+      let hydrator = hydrators.get(own.mapper);
+      if (hydrator === undefined) {
+        hydrator = new Hydrator(tracker, own.mapper, own.mapper.codecs(database.dialect), how);
+        hydrators.set(own.mapper, hydrator);
+      }
+      const { dialect } = database;
+      if (fresh === undefined) return { state: hydrator.state(own.row), row, dialect };
+      const before = tracker.identity.size;
+      const state = hydrator.state(own.row);
+      if (tracker.identity.size > before) fresh.push(state);
+      return { state, row, dialect };
     });
-    return result.rows.map((row) => ({ state: hydrator.state(row), row }));
   }
 
   /** Loads relations by the keys of instances: siblings side by side, one request where the database batches. */
@@ -207,16 +283,61 @@ export class Loader {
     options: LoadOptions,
   ): Promise<void> {
     if (roots.length === 0) return;
+    const { here, away } = this.#divide(mapper, include);
+    if (away.length === 0) return await this.#loadHere(mapper, roots, here, populate, options);
+    const left = away.map((one): Left => ({ ...one, mapper, roots }));
+    const own = here.size > 0 ? this.#loadHere(mapper, roots, here, populate, options) : null;
+    await Promise.all([own, this.#loadLeft(left, populate, options)]);
+  }
+
+  /** Divides relations by the loader of their targets. */
+  #divide(mapper: Mapper, include: IncludeTree): { readonly here: IncludeTree; readonly away: readonly Away[] } {
+    const { loaderOf } = this.#context;
+    if (loaderOf === undefined) return { here: include, away: [] };
+    const byLoader = groupBy([...include], ([name]) => this.#of(mapper.relation(name)!.target, false));
+    const away: Away[] = [];
+    for (const [loader, some] of byLoader) if (loader !== this) away.push({ loader, include: new Map(some) });
+    return away.length === 0 ? { here: include, away } : { here: new Map(byLoader.get(this) ?? []), away };
+  }
+
+  /** Lets other loaders load, by the keys that instances hold: their databases know nothing of the rows above. */
+  async #loadLeft(left: readonly Left[], populate: boolean, options: LoadOptions): Promise<void> {
+    await Promise.all(left.map(async ({ loader, include, mapper, roots }) => {
+      if (roots.length === 0) return;
+      for (const name of include.keys()) {
+        const { link, target } = mapper.relation(name)!;
+        if (link === null || this.#of(mapper, false) === loader) continue;
+        throw new UnsupportedError(
+          `${mapper.model}.${name} links two databases; a many-to-many relation needs ${mapper.model} and ` +
+            `${target.model} in one`,
+        );
+      }
+      await loader.#context.ready?.();
+      await loader.#loadHere(mapper, roots, include, populate, options);
+    }));
+  }
+
+  /** Loads relations whose targets are in this loader's database. */
+  async #loadHere(
+    mapper: Mapper,
+    roots: readonly Loading[],
+    include: IncludeTree,
+    populate: boolean,
+    options: LoadOptions,
+  ): Promise<void> {
     const { database } = this.#context;
     if (database.capabilities.batch === "atomic") {
       const levels = this.#levels(mapper, include, (columns, params) => this.#values(roots, columns, params));
-      this.#fill(levels, roots, await this.#read(this.#statements(levels), options), populate);
-      return;
+      const left: Left[] = [];
+      this.#fill(levels, roots, await this.#read(this.#statements(levels), options), populate, options.fresh, left);
+      return await this.#loadLeft(left, populate, options);
     }
     await Promise.all([...include].map(async ([name, deeper]) => {
       const relation = mapper.relation(name)!;
-      const level: Level = { relation, above: (columns, params) => this.#values(roots, columns, params), below: [] };
-      const children = this.#fill([level], roots, await this.#read(this.#statements([level]), options), populate);
+      const above: Level["above"] = (columns, params) => this.#values(roots, columns, params);
+      const level: Level = { relation, above, below: [], away: [] };
+      const results = await this.#read(this.#statements([level]), options);
+      const children = this.#fill([level], roots, results, populate, options.fresh, []);
       if (deeper.size > 0 && children.length > 0) {
         await this.#loadInto(relation.target, children, deeper, populate, options);
       }
@@ -226,8 +347,9 @@ export class Loader {
   #levels(mapper: Mapper, include: IncludeTree, above: Level["above"]): Level[] {
     return [...include].map(([name, deeper]) => {
       const relation = mapper.relation(name)!;
-      const level: Level = { relation, above, below: [] };
-      const below = this.#levels(relation.target, deeper, (columns, params) => {
+      const { here, away } = this.#divide(relation.target, deeper);
+      const level: Level = { relation, above, below: [], away };
+      const below = this.#levels(relation.target, here, (columns, params) => {
         const { dialect } = this.#context.database;
         const selected = columns.map((column) => columnName(dialect, relation.target, column)).join(", ");
         return `(SELECT ${selected} FROM ${tableName(dialect, relation.target)} WHERE ${
@@ -241,14 +363,16 @@ export class Loader {
   /** The condition on a relation's target rows: those that belong to a row above. */
   #condition({ relation, above }: Pick<Level, "relation" | "above">, params: SqlValue[]): string {
     const { target, remote, local, link } = relation;
-    if (link === null) return `${this.#tuple(target, remote)} IN ${above(local, params)}`;
+    if (link === null) {
+      return `${this.#tuple(target, remote)} IN ${above(local, params)}${this.#ofClass(target, params)}`;
+    }
     const { dialect } = this.#context.database;
     const list = (columns: readonly ColumnInfo[]): string =>
       columns.map((column) => dialect.quote(column.name)).join(", ");
     const from = link.from.length === 1 ? list(link.from) : `(${list(link.from)})`;
     return `${this.#tuple(target, target.key)} IN (SELECT ${list(link.to)} FROM ${
       tableName(dialect, link)
-    } WHERE ${from} IN ${above(local, params)})`;
+    } WHERE ${from} IN ${above(local, params)})${this.#ofClass(target, params)}`;
   }
 
   #subquery(node: SelectNode, columns: readonly MappedColumn[], params: SqlValue[]): string {
@@ -263,7 +387,7 @@ export class Loader {
     const { dialect } = this.#context.database;
     const values = new Map<KeyToken, readonly SqlValue[]>();
     for (const root of roots) {
-      const held = heldValues(root, columns, dialect);
+      const held = heldValues(root, columns);
       const token = keyToken(held);
       if (token === null) continue;
       const codecs = root.state.mapper.codecs(dialect);
@@ -299,26 +423,29 @@ export class Loader {
       level.above(level.relation.local, params)
     }`;
     return {
-      sql: `SELECT ${columns}, ${
-        owners.join(", ")
-      } FROM ${from} JOIN ${between} ON ${on} WHERE ${test} ORDER BY ${order}`,
+      sql: `SELECT ${columns}, ${owners.join(", ")} FROM ${from} JOIN ${between} ON ${on} WHERE ${test}${
+        this.#ofClass(target, params)
+      } ORDER BY ${order}`,
       params,
     };
   }
 
-  /** Puts the rows of levels where they belong; takes the results in the order of the statements. Returns the first level's children. */
+  /** Puts the rows of levels where they belong, and notes what is left to other loaders; takes the results in the order of the statements. Returns the first level's children. */
   #fill(
     levels: readonly Level[],
     parents: readonly Loading[],
     results: readonly ResultSet[],
     populate: boolean,
+    fresh: InstanceState[] | undefined,
+    left: Left[],
   ): Loading[] {
     const queue = [...results];
     const fillLevels = (some: readonly Level[], above: readonly Loading[]): Loading[] =>
       some.flatMap((level) => {
-        const children = this.#hydrate(level.relation.target, queue.shift()!, populate);
+        const children = this.#hydrate(level.relation.target, queue.shift()!, populate, false, fresh);
         this.#connect(level.relation, above, children, populate);
         fillLevels(level.below, children);
+        for (const one of level.away) left.push({ ...one, mapper: level.relation.target, roots: children });
         return children;
       });
     return fillLevels(levels, parents);
@@ -334,7 +461,7 @@ export class Loader {
     const byToken = new Map<KeyToken, object[]>();
     for (const child of children) {
       const token = keyToken(
-        relation.link === null ? heldValues(child, relation.remote, dialect) : linkValues(relation, child, dialect),
+        relation.link === null ? heldValues(child, relation.remote) : linkValues(relation, child, dialect),
       );
       if (token === null) continue;
       const siblings = byToken.get(token);
@@ -345,7 +472,7 @@ export class Loader {
     for (const parent of parents) {
       if (done.has(parent.state)) continue;
       done.add(parent.state);
-      const token = keyToken(heldValues(parent, relation.local, dialect));
+      const token = keyToken(heldValues(parent, relation.local));
       this.#set(parent.state, relation, token === null ? [] : byToken.get(token) ?? [], populate);
     }
   }
@@ -379,11 +506,7 @@ function populates({ populateExisting, lock }: LoadOptions): boolean {
 }
 
 /** The values of columns: of the row just read where there is one, else of the instance. */
-function heldValues(
-  { state, row }: Loading,
-  columns: readonly MappedColumn[],
-  dialect: Database["dialect"],
-): unknown[] {
+function heldValues({ state, row, dialect }: Loading, columns: readonly MappedColumn[]): unknown[] {
   if (row === null) return valuesIn(state.instance, columns);
   const codecs = state.mapper.codecs(dialect);
   return columns.map(({ index }) => row[index] === null ? null : codecs[index]!.decode(row[index]!));
@@ -392,5 +515,5 @@ function heldValues(
 /** The owner's key, which a row of a many-to-many holds after the target's columns. */
 function linkValues({ owner, target }: MappedRelation, { row }: Loading, dialect: Database["dialect"]): unknown[] {
   const codecs = owner.codecs(dialect);
-  return owner.key.map(({ index }, i) => codecs[index]!.decode(row![target.columns.length + i]!));
+  return owner.key.map(({ index }, i) => codecs[index]!.decode(row![target.readColumns.length + i]!));
 }

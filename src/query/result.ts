@@ -126,6 +126,14 @@ export class Result<T = Row> implements Iterable<T> {
   }
 }
 
+/** The result of a statement; of one that ran many times: the rows of all runs in order, and how many were written in all. */
+export function resultOf(sets: readonly ResultSet[]): Result {
+  const last = sets.at(-1)!;
+  if (sets.length === 1) return new Result(last);
+  const rows = sets.flatMap((set) => set.rows);
+  return new Result({ ...last, rows, rowsAffected: sets.reduce((sum, set) => sum + set.rowsAffected, 0) });
+}
+
 function only<T>(rows: readonly T[]): T {
   if (rows.length === 0) {
     throw new NoResultError("One row was asked for and none was found; oneOrNull() gives null instead");

@@ -4,12 +4,21 @@
  * @module
  */
 import type { CallOptions } from "../database.ts";
-import { MultipleResultsError, NoResultError, ValidationError } from "../errors.ts";
+import { MultipleResultsError, NoResultError } from "../errors.ts";
 import type { Declared } from "../model/declared.ts";
 import { mapperOf } from "../model/mapper.ts";
 import type { OrderBy, Where } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Loaded } from "../model/types.ts";
-import { type LockOptions, mergeIncludes, parseInclude, parseLock, selectAll, type SelectNode } from "./select_node.ts";
+import type { Page, PageOptions, StreamOptions } from "./paging.ts";
+import {
+  type LockOptions,
+  mergeIncludes,
+  parseInclude,
+  parseLock,
+  requireCount,
+  selectAll,
+  type SelectNode,
+} from "./select_node.ts";
 import { parseOrder } from "./where.ts";
 
 /**
@@ -92,6 +101,10 @@ export interface QueryRunner {
   all(node: SelectNode, method: string, options?: CallOptions): Promise<object[]>;
   /** How many rows a query has. */
   count(node: SelectNode, method: string, options?: CallOptions): Promise<number>;
+  /** A page of a query, by key. */
+  page(node: SelectNode, options: PageOptions): Promise<Page<object>>;
+  /** The instances of a query, a page at a time. */
+  stream(node: SelectNode, options: StreamOptions): AsyncGenerator<object, void, undefined>;
 }
 
 /** A SELECT with the session to run it. */
@@ -149,6 +162,64 @@ export class Query<T extends Entity, R = T> extends Select<T, R> {
     return await this.#runner.count(this.#atMost(1), "exists", options) > 0;
   }
 
+  /**
+   * One page by key: as fast deep in a long list as at its beginning, and nothing is skipped or comes twice where rows come
+   * and go between two pages. The order must be by columns (an `orderBy` with SQL is refused with a `ValidationError`, and
+   * so is `limit` or `offset`); what is missing of the primary key is appended to it. NULLs stand where the database
+   * puts them. One request; it reads one row more than asked for, to know whether there is another page.
+   *
+   * @example
+   * ```ts
+   * import { createAll, model, Session, t } from "@ledge/session";
+   * import { libsql } from "@ledge/session/libsql/local";
+   * import { assertEquals } from "@std/assert";
+   *
+   * class Book extends model("books", { id: t.identity(), title: t.text() }) {}
+   * const db = libsql({ url: ":memory:" });
+   * await createAll(db, [Book]);
+   * await using session = new Session({ bind: db });
+   * session.addAll(["c", "a", "b"].map((title) => new Book({ title })));
+   * await session.commit();
+   * const byTitle = session.query(Book).orderBy({ title: "asc" });
+   * const first = await byTitle.page({ size: 2 });
+   * assertEquals(first.items.map(({ title }) => title), ["a", "b"]);
+   * const second = await byTitle.page({ size: 2, after: first.cursor });
+   * assertEquals([second.items.map(({ title }) => title), second.cursor], [["c"], null]);
+   * ```
+   */
+  async page(options: PageOptions): Promise<Page<R>> {
+    return await this.#runner.page(this.node, options) as Page<R>;
+  }
+  /**
+   * The instances one by one, read a page at a time (by key, as `page` does; `limit` and `offset` hold), so that memory
+   * stays flat however many there are. One request a page; pending changes are flushed before the first.
+   *
+   * An instance belongs to the session while its page is gone through. After that it leaves it (is detached, as by
+   * `expunge`), unless it was there before, was changed or deleted meanwhile, or something that stays holds it in a
+   * relation: so changes made in the loop are written, and those made to an instance kept from an earlier page are not,
+   * until `add` takes it in again. Refused with a `ValidationError` in a session that verifies what it reads.
+   *
+   * @example
+   * ```ts
+   * import { createAll, model, Session, t } from "@ledge/session";
+   * import { libsql } from "@ledge/session/libsql/local";
+   * import { assertEquals } from "@std/assert";
+   *
+   * class Book extends model("books", { id: t.identity(), pages: t.integer() }) {}
+   * const db = libsql({ url: ":memory:" });
+   * await createAll(db, [Book]);
+   * await using session = new Session({ bind: db });
+   * session.addAll([10, 20, 30].map((pages) => new Book({ pages })));
+   * await session.commit();
+   * let sum = 0;
+   * for await (const book of session.query(Book).stream({ size: 2 })) sum += book.pages;
+   * assertEquals(sum, 60);
+   * ```
+   */
+  stream(options: StreamOptions = {}): AsyncGenerator<R, void, undefined> {
+    return this.#runner.stream(this.node, options) as AsyncGenerator<R, void, undefined>;
+  }
+
   #atMost(count: number): SelectNode {
     const { limit } = this.node;
     return { ...this.node, limit: limit === null ? count : Math.min(limit, count) };
@@ -157,9 +228,4 @@ export class Query<T extends Entity, R = T> extends Select<T, R> {
   async #run(node: SelectNode, method: string, options?: CallOptions): Promise<R[]> {
     return await this.#runner.all(node, method, options) as R[];
   }
-}
-
-function requireCount(what: string, count: number): number {
-  if (Number.isSafeInteger(count) && count >= 0) return count;
-  throw new ValidationError(`${what}() needs a whole number that is not negative`);
 }

@@ -9,6 +9,7 @@ import type { Dialect, RowLock } from "../sql/dialect.ts";
 import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
+import { totalOrder, writeAfter } from "./keyset.ts";
 import { columnName, type OrderItem, type QueryContext, tableName, writeOrder, writeWhere } from "./where.ts";
 
 /** Relations to load, by name, each with those to load from there. */
@@ -23,6 +24,8 @@ export interface SelectNode {
   readonly offset: number | null;
   readonly include: IncludeTree;
   readonly populateExisting: boolean;
+  /** Only what comes after these values, of the columns of `order`: a page by key. */
+  readonly after: readonly SqlValue[] | null;
   /** How its rows are locked until the transaction ends. */
   readonly lock: RowLock | null;
 }
@@ -37,13 +40,14 @@ export function selectAll(mapper: Mapper): SelectNode {
     offset: null,
     include: new Map(),
     populateExisting: false,
+    after: null,
     lock: null,
   };
 }
 
-/** Every column of the model, in the model's order: what hydration reads. */
+/** Every column of the model, in the model's order, and those of its subclasses: what hydration reads. */
 export function columnList(dialect: Dialect, mapper: Mapper): string {
-  return mapper.columns.map((column) => columnName(dialect, mapper, column)).join(", ");
+  return mapper.readColumns.map((column) => columnName(dialect, mapper, column)).join(", ");
 }
 
 /**
@@ -91,14 +95,17 @@ export function parseLock(lock: boolean | LockOptions | undefined): RowLock | nu
 /** A SELECT of some expressions over the rows of a node. */
 export function writeSelect(node: SelectNode, selected: string, context: QueryContext, ordered: boolean): string {
   const { dialect, params } = context;
-  const where = writeWhere(node.where, context);
+  let where = writeWhere(node.where, context);
+  if (node.after !== null) {
+    where += `${where === "" ? " WHERE" : " AND"} ${writeAfter(totalOrder(node, "page()"), node.after, context)}`;
+  }
   const limited = node.limit !== null || node.offset !== null;
-  const order = ordered || limited ? writeOrder(totalOrder(node, limited), context) : "";
+  const order = ordered || limited ? writeOrder(orderOf(node, limited), context) : "";
   const limit = dialect.limit(node.limit, node.offset, params);
   return `SELECT ${selected} FROM ${tableName(dialect, node.mapper)}${where}${order}${limit}`;
 }
 
-function totalOrder({ mapper, order, include }: SelectNode, limited: boolean): readonly OrderItem[] {
+function orderOf({ mapper, order, include }: SelectNode, limited: boolean): readonly OrderItem[] {
   if (!limited && (include.size === 0 || order.length === 0)) return order;
   const rest = mapper.key.filter((column) => !order.some((item) => !(item instanceof Sql) && item.column === column));
   return [...order, ...rest.map((column) => ({ column, descending: false }))];
@@ -191,4 +198,10 @@ function includedTables(node: { mapper: Mapper; include: IncludeTree }, tables: 
     includedTables({ mapper: relation.target, include }, tables);
   }
   return tables;
+}
+
+/** Throws a ValidationError for what cannot count rows. */
+export function requireCount(what: string, count: number): number {
+  if (Number.isSafeInteger(count) && count >= 0) return count;
+  throw new ValidationError(`${what}() needs a whole number that is not negative`);
 }

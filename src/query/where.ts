@@ -28,9 +28,23 @@ export function columnName(dialect: Dialect, mapper: Mapper, column: MappedColum
   return `${tableName(dialect, mapper)}.${dialect.quote(column.name)}`;
 }
 
-/** Writes conditions, all of which must hold; an empty list gives "". */
+/** The condition that a row is of the model's class; "" where the table has no others. */
+export function writeKind({ dialect, mapper, params }: QueryContext): string {
+  const { kinds, discriminator } = mapper;
+  if (kinds === null || discriminator === null) return "";
+  const codec = mapper.codecs(dialect)[discriminator.index]!;
+  const values = kinds.map((kind) => [codec.encode(kind, discriminator)]);
+  return `${columnName(dialect, mapper, discriminator)} IN ${dialect.inList([discriminator], values, params)}`;
+}
+
+/** Writes conditions, all of which must hold, and that a row is of the model's class; "" where there are none. */
 export function writeWhere(conditions: readonly unknown[], context: QueryContext): string {
-  const written = conditions.map((condition) => writeCondition(condition, context)).filter((text) => text !== "");
+  const written = conditions.map((condition) => writeCondition(condition, context));
+  written.push(writeKind(context));
+  return joinConditions(written.filter((text) => text !== ""));
+}
+
+function joinConditions(written: readonly string[]): string {
   return written.length === 0 ? "" : ` WHERE ${written.join(" AND ")}`;
 }
 

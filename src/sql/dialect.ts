@@ -36,6 +36,16 @@ export interface RowLock {
   readonly noWait?: boolean;
 }
 
+/** How a cursor of the server is used. */
+export interface CursorSql {
+  /** Opens it over a SELECT. */
+  open(statement: Statement): Statement;
+  /** The next rows, at most so many. */
+  fetch(count: number): Statement;
+  /** Closes it. */
+  readonly close: Statement;
+}
+
 /** How one family of databases writes SQL. */
 export interface Dialect {
   /** The family. */
@@ -66,12 +76,20 @@ export interface Dialect {
    * the row as it is. A conflict with another unique key than the target's fails.
    */
   onConflict(target: readonly string[], sets: readonly string[] | null): string;
+  /** Whether a 0 that is given for an identity key is taken for none. */
+  readonly zeroMakesKey?: boolean;
+  /** Whether an assignment sees the results of those before it, in an UPDATE of one table and in an upsert. */
+  readonly assignsInOrder?: boolean;
   /** In such an assignment: the value of the row that was to be inserted, of a quoted column. */
   excluded(column: string): string;
   /** Whether a statement that fails takes its whole transaction with it, back to a savepoint at the least. */
   readonly failureAborts: boolean;
   /** Whether values of this type compare and sort in the database as they do in JavaScript. */
   isOrdered(type: ColumnType): boolean;
+  /** Whether NULL sorts after every value; before them all unless it is so. */
+  readonly nullsLast?: boolean;
+  /** Whether UPDATE and DELETE take an ORDER BY and a LIMIT; not unless it is so. */
+  readonly limitsWrites?: boolean;
   /**
    * What stands after IN: a list of keys or values in parentheses, each an array of one encoded value a column; its
    * parameters are appended to `params`. One parameter for any number of values where the database allows it, so that
@@ -122,6 +140,10 @@ export interface Dialect {
    * database's write lock, and rows need none.
    */
   lock?(lock: RowLock): string;
+  /** Empties a table (a quoted name) inside the transaction, with `cascade` those that refer to it too. Absent where DELETE must do. */
+  truncate?(table: string, cascade: boolean): string;
+  /** The statements of a cursor (a quoted name) that lives as long as its transaction. Absent where there are none. */
+  cursor?(name: string): CursorSql;
   /** One statement that makes settings for the rest of the transaction. Absent where there are none. */
   settings?(settings: Readonly<Record<string, string>>): Statement;
 }

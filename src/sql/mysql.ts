@@ -46,9 +46,12 @@ export function mysql({ autoIncrementIncrement = 1, guards = "statement" }: Mysq
     readsMayWrite: true,
     failureAborts: false,
     returning: false,
+    limitsWrites: true,
     // The driver writes the values into the text; the statements of a commit are bounded by their size.
     maxParameters: Infinity,
     onConflict,
+    assignsInOrder: true,
+    zeroMakesKey: true,
     excluded: (column) => `VALUES(${column})`,
     // Text sorts by the collation of its column, an ENUM by the place of its value in the declaration.
     isOrdered: (type) => type.name !== "enumeration" && type.name !== "json" && type.name !== "array",

@@ -16,6 +16,8 @@ const COMMENT = /\/\*[\s\S]*?(?:\*\/|$)/y;
 const STRING = /'[^'\\]*(?:(?:''|\\[\s\S]?)[^'\\]*)*(?:'|$)|"[^"\\]*(?:(?:""|\\[\s\S]?)[^"\\]*)*(?:"|$)/y;
 const NAME = /`[^`]*(?:``[^`]*)*(?:`|$)/y;
 const VARIABLE = /@@?[\w$.\u0080-\uffff]*/y;
+/** As Ledge takes them by name; `@name` is a variable of MySQL. */
+const NAMED = /:[A-Za-z_][\w]*/y;
 const NUMBER = /\d[\w.]*/y;
 const WORD = /[A-Za-z_$\u0080-\uffff][\w$\u0080-\uffff]*/y;
 
@@ -31,7 +33,7 @@ export function mysqlTokens(text: string): Token[] {
   let executable = false;
   let i = 0;
   const take = (kind: Token["kind"], length: number, content: string): void => {
-    found.push({ kind, text: content, start: i, executable });
+    found.push({ kind, text: content, at: i, executable });
     i += length;
   };
   while (i < text.length) {
@@ -49,10 +51,12 @@ export function mysqlTokens(text: string): Token[] {
     const name = at(NAME, text, i);
     const variable = at(VARIABLE, text, i);
     const word = at(WORD, text, i);
+    const named = at(NAMED, text, i);
     if (string !== "") take("string", string.length, string.slice(1, -1));
-    else if (name !== "") take("name", name.length, "");
+    else if (name !== "") take("name", name.length, "`");
     else if (variable !== "") take("name", variable.length, variable.toUpperCase());
     else if (word !== "") take("word", word.length, word.toUpperCase());
+    else if (named !== "") take("placeholder", named.length, named);
     else take(text[i] === "?" ? "placeholder" : "mark", 1, text[i]!);
   }
   return found;

@@ -37,6 +37,7 @@ export const postgres: Dialect = {
   excluded: (column) => `excluded.${column}`,
   // Text sorts by the collation of its column.
   isOrdered: (type) => type.name !== "json" && type.name !== "array",
+  nullsLast: true,
   inList,
   limit(limit, offset, params) {
     let text = "";
@@ -51,6 +52,12 @@ export const postgres: Dialect = {
   addForeignKeys: (table) => addForeignKeys(table, postgres),
   dropTable,
   lock: lockClause,
+  truncate: (table, cascade) => `TRUNCATE ${table}${cascade ? " CASCADE" : ""}`,
+  cursor: (name) => ({
+    open: ({ sql, params }) => ({ sql: `DECLARE ${name} NO SCROLL CURSOR FOR ${sql}`, params }),
+    fetch: (count) => ({ sql: `FETCH ${count} FROM ${name}`, params: [] }),
+    close: { sql: `CLOSE ${name}`, params: [] },
+  }),
   settings: settingsStatement,
 };
 

@@ -14,11 +14,11 @@ import { mysqlTokens } from "./mysql_tokens.ts";
 
 /** A piece of SQL text. */
 export interface Token {
-  /** A word in upper case; a mark; a placeholder as written; the content of a string; a quoted name, without text. */
+  /** A word in upper case; a mark; a placeholder as written; the content of a string; the quote of a quoted name. */
   readonly kind: "word" | "mark" | "placeholder" | "string" | "name";
   readonly text: string;
-  /** Of MySQL: where it begins. */
-  readonly start?: number;
+  /** Where a placeholder begins. */
+  readonly at?: number;
   /** Of MySQL: whether it stands in an executable comment. */
   readonly executable?: boolean;
 }
@@ -74,7 +74,7 @@ function tokens(text: string, of: Of): Token[] {
     else {
       const name = at(NAME, text, i) ?? at(BRACKETED, text, i);
       if (name) {
-        found.push({ kind: "name", text: "" });
+        found.push({ kind: "name", text: char });
         i += name[0].length;
         continue;
       }
@@ -93,7 +93,7 @@ function tokens(text: string, of: Of): Token[] {
     // A colon inside a subscript is a slice: a[1:n].
     const placeholder = char === ":" && subscripts > 0 ? null : at(PLACEHOLDER, text, i);
     if (placeholder) {
-      found.push({ kind: "placeholder", text: placeholder[0] });
+      found.push({ kind: "placeholder", text: placeholder[0], at: i });
       i += placeholder[0].length;
       continue;
     }
@@ -200,6 +200,22 @@ export function countPlaceholders(text: string, numbered = false, of: Of = null)
   return needed;
 }
 
+/** A placeholder as written, and where it begins. */
+export interface Placeholder {
+  readonly text: string;
+  readonly at: number;
+}
+
+/** The placeholders of a text, in order, outside strings, quoted names and comments. */
+export function placeholders(text: string, of: Of = null): Placeholder[] {
+  return tokens(text, of).filter(({ kind }) => kind === "placeholder").map(({ text, at }) => ({ text, at: at! }));
+}
+
+/** The quotes that the names of a text stand in: `"`, `` ` `` or `[`. */
+export function nameQuotes(text: string, of: Of = null): Set<string> {
+  return new Set(tokens(text, of).filter(({ kind }) => kind === "name").map(({ text }) => text));
+}
+
 /**
  * The pieces of a MySQL text between its placeholders: one more than there are. Throws a ValidationError for a placeholder
  * in an executable comment: some servers skip it up to the first end of a comment, which a value may hold.
@@ -207,8 +223,8 @@ export function countPlaceholders(text: string, numbered = false, of: Of = null)
 export function splitPlaceholders(text: string): string[] {
   const pieces: string[] = [];
   let from = 0;
-  for (const { kind, start = 0, executable } of mysqlTokens(text)) {
-    if (kind !== "placeholder") continue;
+  for (const { kind, text: written, at: start = 0, executable } of mysqlTokens(text)) {
+    if (kind !== "placeholder" || written !== "?") continue;
     if (executable) {
       throw new ValidationError("A placeholder cannot stand in an executable comment (/*! … */); write it outside");
     }

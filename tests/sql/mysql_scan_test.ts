@@ -87,7 +87,7 @@ Deno.test("countPlaceholders() and splitPlaceholders() find MySQL's placeholders
       " -- ?\n/* ? */, ",
       "",
     ],
-    "SELECT :id, @id, @@x, $1, ?1": ["SELECT :id, @id, @@x, $1, ", "1"],
+    "SELECT @id, @@x, $1, @x:=1, ?1": ["SELECT @id, @@x, $1, @x:=1, ", "1"],
     "SELECT 5--?": ["SELECT 5--", ""],
     "SELECT ? // ?": ["SELECT ", " // ?"],
     "SELECT /*! 1, */ ?": ["SELECT /*! 1, */ ", ""],
@@ -99,6 +99,9 @@ Deno.test("countPlaceholders() and splitPlaceholders() find MySQL's placeholders
     assertEquals(splitPlaceholders(text), [...pieces], text);
     assertEquals(countPlaceholders(text, false, "mysql"), pieces.length - 1, text);
   }
+  // Values by name become `?` before the driver sees them.
+  assertEquals(countPlaceholders("SELECT :id", false, "mysql"), null);
+  assertEquals(splitPlaceholders("SELECT :id"), ["SELECT :id"]);
   // A server that skips the comment ends it at the first end of a comment, in a value too.
   for (const text of ["SELECT 1 /*!99999 + ? */", "SELECT 1 /*M!999999 + ? */"]) {
     assertThrows(() => splitPlaceholders(text), ValidationError, "executable comment");

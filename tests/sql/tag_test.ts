@@ -27,6 +27,13 @@ Deno.test("sql.id() quotes each name and refuses none at all", () => {
   assertThrows(() => sql.id(), ValidationError, "at least one name");
 });
 
+Deno.test("sql.raw() inserts text as it is, and binds nothing", () => {
+  assertEquals(toStatement(sql`SELECT ${sql.raw("count(*)")} FROM t WHERE a = ${1} ${sql.raw("")}`, sqlite), {
+    sql: "SELECT count(*) FROM t WHERE a = ? ",
+    params: [1],
+  });
+});
+
 Deno.test("toStatement() names the fragment, not the value, when a value is refused", () => {
   const error = assertThrows(() => toStatement(sql`a = ${{ secret: "hunter2" }}`, sqlite));
   assertInstanceOf(error, ValidationError);
