@@ -28,6 +28,7 @@ export {
   type With,
 } from "./src/model/columns.ts";
 export { model, type ModelOptions } from "./src/model/model.ts";
+export { type DiscriminatorOf, extend, type Extended, type ExtendOptions, type Without } from "./src/model/extend.ts";
 export { uuidv7 } from "./src/model/uuid.ts";
 export {
   belongsTo,
@@ -76,10 +77,13 @@ export type {
 export { Sql, sql, type SqlPart, type SqlTag } from "./src/sql/tag.ts";
 export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
-export type { Codec, Dialect, RowLock } from "./src/sql/dialect.ts";
+export type { Codec, CursorSql, Dialect, RowLock } from "./src/sql/dialect.ts";
 export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
 export { insert, InsertStatement, type OnConflict } from "./src/query/insert.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
+export type { Compilable } from "./src/query/compilable.ts";
+export type { Page, PageOptions, StreamOptions } from "./src/query/paging.ts";
+export { deleteFrom, DeleteStatement, update, UpdateStatement } from "./src/query/write.ts";
 export type { LockOptions } from "./src/query/select_node.ts";
 export { Query, Select, select } from "./src/query/select.ts";
 export {
@@ -88,6 +92,7 @@ export {
   type IdentityMapView,
   objectSession,
   Session,
+  type TextOptions,
 } from "./src/session/session.ts";
 export {
   type IdentityKey,
@@ -96,10 +101,45 @@ export {
   type Inspection,
   type PropertyHistory,
 } from "./src/session/inspect.ts";
-export { type RunOptions, type SessionFactory, sessionFactory } from "./src/session/factory.ts";
-export type { BeginOptions, CommitOptions, SessionMode, SessionOptions } from "./src/session/options.ts";
-export type { EventHandler, SessionEvents, SessionWarning } from "./src/session/events.ts";
+export { type FactoryOptions, type RunOptions, type SessionFactory, sessionFactory } from "./src/session/factory.ts";
+export type { Scope, SessionRegistry } from "./src/session/registry.ts";
+export { type ScopedSession, scopedSession } from "./src/web/scoped.ts";
+export {
+  type ContextStorage,
+  createSessionManager,
+  type ManagerOptions,
+  type SessionContext,
+  type SessionManagement,
+  type SessionManager,
+  SessionManagerError,
+} from "./src/web/manager.ts";
+export type { Binds, Operation, Routing } from "./src/session/routing.ts";
+export type { BindArgument, BindOptions } from "./src/session/branches.ts";
+export type { BeginOptions, CloseOptions, CommitOptions, SessionMode, SessionOptions } from "./src/session/options.ts";
+export type {
+  CommittedEvent,
+  EventHandler,
+  ExecutedEvent,
+  ExecuteEvent,
+  HandlerOptions,
+  OutcomeEvent,
+  SavepointEvent,
+  SavepointOutcomeEvent,
+  SessionEvent,
+  SessionEvents,
+  SessionWarning,
+  StateChangeEvent,
+} from "./src/session/events.ts";
+export type { Params, RawStatement } from "./src/session/statement.ts";
+export type { TruncateOptions } from "./src/session/truncate.ts";
+export type { WriteStatement } from "./src/session/writing.ts";
 export type { StagedStatement } from "./src/session/extras.ts";
+export {
+  type StatementTransaction,
+  type StatementTransactionOptions,
+  type Transacting,
+  transaction,
+} from "./src/session/plain_transaction.ts";
 export type { SessionTransaction } from "./src/session/scope.ts";
 export type { ObjectState } from "./src/state/instance_state.ts";
 export type {

@@ -80,8 +80,13 @@ export interface Connection {
   rollbackTo(name: string, options?: CallOptions): Promise<void>;
   /** Commits; `last` run right before, in the same request where the driver can. */
   commit(last?: readonly Statement[], options?: CallOptions): Promise<ResultSet[]>;
-  /** Rolls back and ends the transaction. Does nothing after a commit, a rollback or a loss. */
+  /**
+   * Rolls back and ends the transaction. Does nothing after a commit, a rollback or a loss. With a signal that has aborted
+   * the connection is given up at once, and the server left to find out.
+   */
   rollback(options?: CallOptions): Promise<void>;
+  /** The database that it is a transaction of. */
+  readonly database: Database;
   /**
    * Whether COMMIT may have gone out, so that what was written may be there; once `commit` was called, where the adapter
    * does not say.

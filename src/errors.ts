@@ -32,15 +32,17 @@ export type ErrorCode =
   | "LEDGE_LOCK_TIMEOUT"
   | "LEDGE_TRANSACTION_LOST"
   | "LEDGE_CONNECTION"
-  | "LEDGE_COMMIT_OUTCOME_UNKNOWN";
+  | "LEDGE_COMMIT_OUTCOME_UNKNOWN"
+  | "LEDGE_SESSION_MANAGER";
 
 /** The base of every error that Ledge throws. */
 export abstract class LedgeError extends Error {
   /** A short, stable name for this kind of error. */
   abstract readonly code: ErrorCode;
-  /** The name of the class, as it is shown before the message. */
+  /** The name of the class, as it is shown before the message; the same in a minified bundle. */
   override get name(): string {
-    return this.constructor.name;
+    const words = this.code.toLowerCase().split("_").slice(1);
+    return `${words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("")}Error`;
   }
 }
 

@@ -5,6 +5,12 @@
  */
 import type { CallOptions, Capabilities, Connection, Database, TransactionOptions } from "../../src/database.ts";
 import { InvalidStateError, UnsupportedError } from "../../src/errors.ts";
+import {
+  type StatementTransaction,
+  type StatementTransactionOptions,
+  type Transacting,
+  transaction,
+} from "../../src/session/plain_transaction.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import { checkWithoutDeferring } from "../shared/isolation.ts";
@@ -16,7 +22,7 @@ import { fromBatch, fromRaw } from "./results.ts";
 import { forBatch, prepare, toBatch, toDriver } from "./statements.ts";
 
 /** A database of Cloudflare D1. */
-export interface D1Database extends Database, AsyncDisposable {
+export interface D1Database extends Database, Transacting, AsyncDisposable {
   /** Runs one statement on its own. One request. */
   execute(statement: Statement, options?: CallOptions): Promise<ResultSet>;
   /** Runs all statements in one transaction, or none. One request. */
@@ -67,6 +73,14 @@ class BindingDatabase implements D1Database {
     return await this.#call("A batch", options, async (binding) => {
       return fromBatch(await binding.batch(toBatch(binding, prepared)), prepared);
     });
+  }
+
+  /** Refused, as every conversation. */
+  transaction<R>(
+    fn: (transaction: StatementTransaction) => Promise<R> | R,
+    options?: StatementTransactionOptions,
+  ): Promise<R> {
+    return transaction(this, fn, options);
   }
 
   connect(): Promise<Connection> {

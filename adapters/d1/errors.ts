@@ -8,7 +8,6 @@ import {
   ConnectionError,
   DatabaseError,
   type DatabaseErrorOptions,
-  ForeignKeyViolationError,
   LedgeError,
   StatementError,
   TimeoutError,
@@ -17,8 +16,6 @@ import { readSqliteError, type SqliteRule } from "../shared/sqlite_errors.ts";
 
 /** What D1 says of statements, beside SQLite's own words. */
 const statements: readonly SqliteRule[] = [
-  // Deferred ones are found at the end, by the object that holds the database.
-  { text: /FOREIGN KEY constraint failed/, make: ForeignKeyViolationError },
   { code: /^SQLITE_ERROR$/, make: StatementError },
   {
     text: /^No SQL statements detected|^SQL code did not contain a statement|^Type '\w+' not supported/,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CallOptions, Connection } from "../../src/database.ts";
+import type { CallOptions, Connection, Database } from "../../src/database.ts";
 import { InvalidStateError, LedgeError } from "../../src/errors.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
@@ -20,6 +20,7 @@ const farewellTime = 1000;
 
 /** What a connection is made of. */
 export interface ConnectionParts {
+  readonly database: Database;
   readonly transaction: DriverTransaction;
   /** The requests of this transaction, for a client that Ledge made over HTTP. */
   readonly wire: Wire | undefined;
@@ -50,6 +51,11 @@ export class LibsqlConnection implements Connection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  /** The database that it is a transaction of. */
+  get database(): Database {
+    return this.#parts.database;
   }
 
   /** The driver's transaction. */
@@ -137,7 +143,7 @@ export class LibsqlConnection implements Connection {
       }, () => {});
     } catch (error) {
       if (error instanceof GivenUp) {
-        wire?.cut();
+        wire?.cut(!error.begun); // One that was given up unheard may still say goodbye: nobody waits for it.
         transaction.close(); // A file's lock is free at once, a server's when the stream expires.
       }
       if (!wasOpen) return;

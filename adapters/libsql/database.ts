@@ -8,6 +8,12 @@ import { InvalidStateError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import {
+  type StatementTransaction,
+  type StatementTransactionOptions,
+  type Transacting,
+  transaction,
+} from "../../src/session/plain_transaction.ts";
 import type { LibsqlClient } from "./client.ts";
 import { LibsqlConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
@@ -20,7 +26,7 @@ import { checkOptions, type LibsqlOptions, type Target } from "./options.ts";
 import { fromDriver, toDriver } from "./values.ts";
 
 /** A database of libSQL, SQLite over HTTP, WebSocket or in this process. */
-export interface LibsqlDatabase extends Database, AsyncDisposable {
+export interface LibsqlDatabase extends Database, Transacting, AsyncDisposable {
   /** Runs one statement on its own. One request. */
   execute(statement: Statement, options?: CallOptions): Promise<ResultSet>;
   /** Runs all statements in one transaction, or none. One request. */
@@ -153,12 +159,20 @@ class DriverDatabase implements LibsqlDatabase {
         const transaction = await (late = client.transaction(readOnly ? "deferred" : "write"));
         const { protocol } = client;
         const { timeout } = this.#source;
-        return new LibsqlConnection({ transaction, protocol, wire, readOnly, timeout, failure: this.#failure });
+        const parts = { database: this, transaction, protocol, wire, readOnly, timeout, failure: this.#failure };
+        return new LibsqlConnection(parts);
       });
     } catch (error) {
       late?.then((transaction) => transaction.close(), () => {});
       throw error;
     }
+  }
+
+  transaction<R>(
+    fn: (transaction: StatementTransaction) => Promise<R> | R,
+    options?: StatementTransactionOptions,
+  ): Promise<R> {
+    return transaction(this, fn, options);
   }
 
   close(): Promise<void> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CallOptions, Connection } from "../../src/database.ts";
+import type { CallOptions, Connection, Database } from "../../src/database.ts";
 import { ConnectionError, InvalidStateError, type LedgeError, TransactionLostError } from "../../src/errors.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
@@ -17,6 +17,7 @@ import { fromRaw, type TextStatement, toText } from "./values.ts";
 
 /** What a connection is made of. */
 export interface ConnectionParts {
+  readonly database: Database;
   readonly seat: Seat;
   /** The BEGIN with the transaction's options. */
   readonly begin: string;
@@ -52,6 +53,11 @@ export class NeonConnection implements Connection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  /** The database that it is a transaction of. */
+  get database(): Database {
+    return this.#parts.database;
   }
 
   /** The driver's Client, which is in the transaction once something was run in it. */

@@ -13,6 +13,12 @@ import type {
 } from "../../src/database.ts";
 import { DatabaseError, InvalidStateError, UnsupportedError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
+import {
+  type StatementTransaction,
+  type StatementTransactionOptions,
+  type Transacting,
+  transaction as inTransaction,
+} from "../../src/session/plain_transaction.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import { levels } from "../shared/isolation.ts";
@@ -27,7 +33,7 @@ import { makeTwoPhase } from "./two_phase.ts";
 import { fromRaw, toBegin, toHttp, toText } from "./values.ts";
 
 /** A database of Neon, PostgreSQL over HTTP and WebSockets. */
-export interface NeonDatabase extends Database, AsyncDisposable {
+export interface NeonDatabase extends Database, Transacting, AsyncDisposable {
   /** The database's name, without anything secret. */
   toJSON(): { readonly description: string };
 }
@@ -131,6 +137,7 @@ class DriverDatabase implements NeonDatabase {
     return await this.#call("A connect", options, true, async (_, giveUp) => {
       const seat = await this.#take(sockets, giveUp, "transaction");
       return make({
+        database: this,
         seat,
         begin,
         readOnly: options.readOnly ?? false,
@@ -139,6 +146,13 @@ class DriverDatabase implements NeonDatabase {
         closing: (closed) => this.#track(closed),
       });
     });
+  }
+
+  transaction<R>(
+    fn: (transaction: StatementTransaction) => Promise<R> | R,
+    options?: StatementTransactionOptions,
+  ): Promise<R> {
+    return inTransaction(this, fn, options);
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CallOptions, PreparableConnection } from "../../src/database.ts";
+import type { CallOptions, Database, PreparableConnection } from "../../src/database.ts";
 import {
   DatabaseError,
   InvalidStateError,
@@ -29,6 +29,7 @@ const farewellTime = 1000;
 
 /** What a connection is made of. */
 export interface ConnectionParts {
+  readonly database: Database;
   readonly line: Line;
   readonly bounds: Bounds;
   readonly readOnly: boolean;
@@ -58,6 +59,10 @@ export class PlanetScaleConnection implements PreparableConnection {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  get database(): Database {
+    return this.#parts.database;
   }
 
   /** Whether COMMIT was sent, or the server has ended the transaction and did not say how. */

@@ -13,6 +13,12 @@ import type {
 } from "../../src/database.ts";
 import { InvalidStateError, TimeoutError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
+import {
+  type StatementTransaction,
+  type StatementTransactionOptions,
+  type Transacting,
+  transaction,
+} from "../../src/session/plain_transaction.ts";
 import { mysql } from "../../src/sql/mysql.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
@@ -27,7 +33,7 @@ import { makeTwoPhase } from "./two_phase.ts";
 import { fromDriver } from "./values.ts";
 
 /** A database of PlanetScale, MySQL over HTTP. */
-export interface PlanetScaleDatabase extends Database, AsyncDisposable {
+export interface PlanetScaleDatabase extends Database, Transacting, AsyncDisposable {
   /** Two-phase commit by XA, where the server has it: PlanetScale's Vitess has not, and each call throws an UnsupportedError. */
   readonly twoPhase: TwoPhase;
   /**
@@ -93,6 +99,13 @@ class DriverDatabase implements PlanetScaleDatabase {
     return await this.#connection(boundsOf(options), options);
   }
 
+  transaction<R>(
+    fn: (transaction: StatementTransaction) => Promise<R> | R,
+    options?: StatementTransactionOptions,
+  ): Promise<R> {
+    return transaction(this, fn, options);
+  }
+
   async check(options: CallOptions = {}): Promise<void> {
     const { autoIncrementIncrement } = this.#parts;
     await this.#call("A check", options, (line) => checkServer(line, this.description, autoIncrementIncrement));
@@ -123,7 +136,7 @@ class DriverDatabase implements PlanetScaleDatabase {
     const readOnly = options.readOnly ?? false;
     const failure = this.#failure;
     const open = (line: Line) =>
-      Promise.resolve(new PlanetScaleConnection({ line, bounds, readOnly, timeout, failure }));
+      Promise.resolve(new PlanetScaleConnection({ database: this, line, bounds, readOnly, timeout, failure }));
     return await this.#call("A connect", options, open);
   }
 

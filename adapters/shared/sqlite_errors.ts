@@ -30,17 +30,17 @@ export interface SqliteRule {
   readonly details?: (words: string) => Details;
 }
 
-/** First match wins, by either. */
+/** First match wins, by either. What a server puts before the words of a violated constraint does not matter. */
 const rules: readonly SqliteRule[] = [
   {
-    text: /^UNIQUE constraint failed(?:: ([\s\S]+))?/,
+    text: /UNIQUE constraint failed(?:: ([\s\S]+))?/,
     make: UniqueViolationError,
     details: uniqueDetails,
   },
-  { text: /^FOREIGN KEY constraint failed/, make: ForeignKeyViolationError },
-  { text: /^NOT NULL constraint failed: ([\s\S]+)/, make: NotNullViolationError, details: columnDetails },
+  { text: /FOREIGN KEY constraint failed/, make: ForeignKeyViolationError },
+  { text: /NOT NULL constraint failed: ([\s\S]+)/, make: NotNullViolationError, details: columnDetails },
   {
-    text: /^CHECK constraint failed(?:: ([\s\S]+))?/,
+    text: /CHECK constraint failed(?:: ([\s\S]+))?/,
     make: CheckViolationError,
     details: (constraint) => ({ constraint }),
   },

@@ -8,28 +8,44 @@ import { mapperOf } from "../model/mapper.ts";
 import type { AnyModel } from "../model/types.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
-import type { TableInfo } from "../sql/table.ts";
+import type { ForeignKeyInfo, TableInfo } from "../sql/table.ts";
 
-/** The tables of models and of their many-to-many relations, a referenced one before those that refer to it. */
+/** The tables of models, with the columns of their subclasses, and of their many-to-many relations, a referenced one before those that refer to it. */
 function tablesOf(models: readonly AnyModel[]): TableInfo[] {
+  // All first: a subclass is known once it was looked at.
   const mappers = models.map((model) => mapperOf(model));
-  const given = new Map<string, TableInfo>(mappers.map((mapper) => [fullName(mapper), mapper]));
-  for (const mapper of mappers) {
+  const given = new Map<string, TableInfo>(mappers.map((mapper) => [fullName(mapper), mapper.whole]));
+  for (const mapper of mappers.flatMap(({ root }) => root.family)) {
     for (const { link } of mapper.relations) {
       if (link !== null && !given.has(fullName(link))) given.set(fullName(link), link);
     }
   }
+  const tables = joined(given);
   const ordered = new Set<TableInfo>();
   const visit = (table: TableInfo, path: readonly TableInfo[]): void => {
     if (ordered.has(table) || path.includes(table)) return;
     for (const { target } of table.foreignKeys) {
-      const other = given.get(fullName(target));
-      if (other !== undefined) visit(other, [...path, table]);
+      if (tables.get(fullName(target)) === target) visit(target, [...path, table]);
     }
     ordered.add(table);
   };
-  for (const table of given.values()) visit(table, []);
+  for (const table of tables.values()) visit(table, []);
   return [...ordered];
+}
+
+/** The same tables, each there once, so that foreign keys lead from one to another: a family has a mapper for each class. */
+function joined(given: ReadonlyMap<string, TableInfo>): Map<string, TableInfo> {
+  const tables = new Map<string, TableInfo & { foreignKeys: readonly ForeignKeyInfo[] }>();
+  for (const [id, { model, table, schema, columns, key, identity, version }] of given) {
+    tables.set(id, { model, table, schema, columns, key, identity, version, foreignKeys: [] });
+  }
+  for (const [id, { foreignKeys }] of given) {
+    tables.get(id)!.foreignKeys = foreignKeys.map((foreign) => ({
+      ...foreign,
+      target: tables.get(fullName(foreign.target)) ?? foreign.target,
+    }));
+  }
+  return tables;
 }
 
 function fullName({ schema, table }: TableInfo): string {

@@ -4,18 +4,20 @@
  * @module
  */
 import { InvalidStateError } from "../errors.ts";
-import { Result } from "../query/result.ts";
-import type { Dialect } from "../sql/dialect.ts";
+import type { Result, Row } from "../query/result.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import type { RequireStep } from "../sql/step.ts";
 import type { InstanceState } from "../state/instance_state.ts";
+import type { RowGroup } from "../unit_of_work/order.ts";
 import type { Extras } from "../unit_of_work/plan.ts";
+import type { Branch } from "./branch.ts";
+import type { Branches } from "./branches.ts";
 import { verifiedRows } from "../unit_of_work/verify.ts";
 
-/** A statement that travels with the commit. */
-export interface StagedStatement {
+/** A statement that travels with the commit. @template R What a row of its result is. */
+export interface StagedStatement<R = Row> {
   /** What it gave; throws an `InvalidStateError` before the commit succeeded. */
-  readonly result: Result;
+  readonly result: Result<R>;
 }
 
 /** How far it had come when a savepoint was set. */
@@ -23,34 +25,56 @@ export interface Mark {
   readonly staged: number;
   readonly required: number;
   readonly verified: ReadonlySet<InstanceState>;
+  readonly bulk: readonly RowGroup[];
 }
 
 interface Staged {
+  readonly branch: Branch;
   readonly statement: Statement;
-  result: ResultSet | null;
+  /** Takes its answer, once the commit is applied. */
+  settle(set: ResultSet): void;
 }
 
 /** What travels with the next commit of a session. */
 export class CommitExtras {
   #staged: Staged[] = [];
-  #required: RequireStep[] = [];
+  #required: { readonly branch: Branch; readonly step: RequireStep }[] = [];
   #verified: Set<InstanceState> = new Set();
+  /**
+   * Rows of no instance that the next flush or commit writes. Never changed in place: a savepoint keeps what there was
+   * when it was set, since what is flushed inside it is pending again after a rollback to it.
+   */
+  bulk: readonly RowGroup[] = [];
 
-  /** Adds a statement. */
-  stage(statement: Statement): StagedStatement {
-    const staged: Staged = { statement, result: null };
-    this.#staged.push(staged);
+  /** Adds a statement; `read` makes its result, and does to what is loaded what the statement did to the rows. */
+  stage<R>(branch: Branch, statement: Statement, read: (set: ResultSet) => Result<R>): StagedStatement<R> {
+    let outcome: (() => Result<R>) | null = null;
+    this.#staged.push({
+      branch,
+      statement,
+      settle(set) {
+        try {
+          const result = read(set);
+          outcome = () => result;
+        } catch (error) {
+          // The commit is applied: what cannot be read of it is told to who asks for it.
+          outcome = () => {
+            throw error;
+          };
+        }
+      },
+    });
     return {
-      get result(): Result {
-        if (staged.result !== null) return new Result(staged.result);
+      get result(): Result<R> {
+        if (outcome !== null) return outcome();
         throw new InvalidStateError("A staged statement has a result once the commit has succeeded");
       },
     };
   }
 
   /** Adds a condition. */
-  require(step: RequireStep): void {
-    this.#required.push(step);
+  require(branch: Branch, step: RequireStep): void {
+    this.#required.push({ branch, step });
   }
 
   /** Adds a row to be checked. */
@@ -59,7 +83,12 @@ export class CommitExtras {
   }
 
   mark(): Mark {
-    return { staged: this.#staged.length, required: this.#required.length, verified: new Set(this.#verified) };
+    return {
+      staged: this.#staged.length,
+      required: this.#required.length,
+      verified: new Set(this.#verified),
+      bulk: this.bulk,
+    };
   }
 
   /** Goes back to a mark. */
@@ -67,26 +96,59 @@ export class CommitExtras {
     this.#staged.length = mark.staged;
     this.#required.length = mark.required;
     this.#verified = new Set(mark.verified);
+    this.bulk = mark.bulk;
   }
 
   clear(): void {
     this.#staged = [];
     this.#required = [];
     this.#verified = new Set();
+    this.bulk = [];
   }
 
-  /** As the plan takes it; with `reads`, every row that was read is verified. */
-  collect(dialect: Dialect, compareAll: boolean, reads: Iterable<InstanceState> | null): Extras {
-    const rows = reads ?? [...this.#verified].filter((state) => state.status === "persistent");
+  /** The branches that it concerns; with `reads`, those of every row that was read. Rows of no instance are not looked at. */
+  branches(branches: Branches, compareAll: boolean, reads: Iterable<InstanceState> | null): Set<Branch> {
+    const found = new Set<Branch>();
+    for (const { branch } of [...this.#staged, ...this.#required]) found.add(branch);
+    for (const state of this.#verifiedOf(reads)) {
+      const { mapper } = state;
+      if (reads === null || mapper.version !== null || compareAll) found.add(branches.of(mapper, "write"));
+    }
+    return found;
+  }
+
+  /** Whether something was said to travel to another database than this one. */
+  isElsewhere(branch: Branch): boolean {
+    return this.#staged.some((one) => one.branch !== branch) || this.#required.some((one) => one.branch !== branch);
+  }
+
+  #verifiedOf(reads: Iterable<InstanceState> | null): Iterable<InstanceState> {
+    return reads ?? [...this.#verified].filter((state) => state.status === "persistent");
+  }
+
+  /** As the plan of a branch takes it; with `reads`, every row that was read is verified. */
+  collect(
+    branch: Branch,
+    branches: Branches,
+    bulk: readonly RowGroup[],
+    compareAll: boolean,
+    reads: Iterable<InstanceState> | null,
+  ): Extras {
+    const all = this.#verifiedOf(reads);
+    const rows = branches.routes.isSingle
+      ? all
+      : [...all].filter(({ mapper }) => branches.of(mapper, "write") === branch);
     return {
-      verified: verifiedRows(rows, dialect, compareAll, reads !== null),
-      staged: this.#staged.map(({ statement }) => statement),
-      required: this.#required,
+      verified: verifiedRows(rows, branch.database.dialect, compareAll, reads !== null),
+      staged: this.#staged.filter((one) => one.branch === branch).map(({ statement }) => statement),
+      required: this.#required.filter((one) => one.branch === branch).map(({ step }) => step),
+      bulk,
     };
   }
 
-  /** Gives the staged statements their results. */
-  settle(results: readonly ResultSet[]): void {
-    results.forEach((result, i) => this.#staged[i]!.result = result);
+  /** Gives the staged statements of a branch their results. */
+  settle(branch: Branch, results: readonly ResultSet[]): void {
+    const own = this.#staged.filter((one) => one.branch === branch);
+    results.forEach((result, i) => own[i]!.settle(result));
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { TransactionOptions } from "../database.ts";
 import {
+  DatabaseError,
   DeadlockError,
   LockTimeoutError,
   SerializationError,
@@ -12,7 +13,10 @@ import {
   TransactionLostError,
   ValidationError,
 } from "../errors.ts";
+import { type EventHandler, type HandlerOptions, Handlers, type SessionEvents } from "./events.ts";
+import { MadeSessions } from "./made.ts";
 import { checkSessionOptions, refuseUnknown, type SessionOptions } from "./options.ts";
+import { type Scope, SessionRegistry } from "./registry.ts";
 import { Session } from "./session.ts";
 
 /** Options of `Factory.run`. */
@@ -23,12 +27,36 @@ export interface RunOptions extends TransactionOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The options of a factory: those of its sessions, and whether there is one a scope. */
+export interface FactoryOptions extends SessionOptions {
+  /** Whether `factory()` gives the session of the scope that runs now, instead of a new one. Goes with `scope`. */
+  readonly scoped?: boolean;
+  /** With `scoped`: gives the key of the scope that runs now; see `scopedSession()`. */
+  readonly scope?: Scope;
+}
+
 /** Makes sessions. Callable: `factory()` gives a session. */
 export interface SessionFactory {
-  /** Makes a session; given options go before the factory's. */
+  /**
+   * Makes a session; given options go before the factory's. Of a scoped factory: the session of this scope, which is made
+   * when there is none; throws an `InvalidStateError` when options are given and there is one.
+   */
   (options?: Partial<SessionOptions>): Session;
+  /** The sessions of a scoped factory, by scope; null for any other. `scopedSession(factory).remove()` ends one. */
+  readonly registry: SessionRegistry | null;
   /** Changes the options of the sessions made from now on. */
   configure(options: Partial<SessionOptions>): void;
+  /** Adds a handler of an event to the sessions made from now on; it runs before those that they are given themselves. */
+  on<N extends keyof SessionEvents>(name: N, handler: EventHandler<N>, options?: HandlerOptions): void;
+  /** Takes a handler away from the sessions made from now on. */
+  off<N extends keyof SessionEvents>(name: N, handler: EventHandler<N>): void;
+  /**
+   * Ends every session of this factory that is still there and not closed: waits for what is under way, rolls back what
+   * was not committed, closes. For a server that shuts down, and between tests. One request for each session with a
+   * connection. Throws an `UnsupportedError` where the runtime has no `WeakRef`, as sessions that nobody needs any more
+   * could not be told from others: close each there.
+   */
+  closeAll(): Promise<void>;
   /** Runs a function with a fresh session inside a transaction: commits when it returns, rolls back when it throws, closes always. */
   begin<R>(fn: (session: Session) => Promise<R> | R): Promise<R>;
   /**
@@ -57,10 +85,18 @@ const LONGEST_PAUSE = 1000;
  * await factory.begin((session) => session.add(new Book({ title: "Edges" })));
  * ```
  */
-export function sessionFactory(options: SessionOptions): SessionFactory {
+export function sessionFactory(given: FactoryOptions): SessionFactory {
+  const { options, scope } = splitOptions(given);
   checkSessionOptions(options);
   let current = options;
-  const make = (given: Partial<SessionOptions> = {}): Session => new Session({ ...current, ...given });
+  const handlers = new Handlers();
+  const made = new MadeSessions();
+  const make = (given: Partial<SessionOptions> = {}): Session => {
+    const session = new Session({ ...current, ...given });
+    for (const { name, handler, options } of handlers) session.on<typeof name>(name, handler as never, options);
+    made.add(session);
+    return session;
+  };
 
   async function attempt<R>(
     fn: (session: Session) => Promise<R> | R,
@@ -94,19 +130,40 @@ export function sessionFactory(options: SessionOptions): SessionFactory {
     }
   }
 
-  return Object.assign(make, {
+  const registry = scope === null ? null : new SessionRegistry(make, scope);
+  return Object.assign(registry === null ? make : (given?: Partial<SessionOptions>) => registry.get(given), {
+    registry,
     configure(more: Partial<SessionOptions>): void {
       const next = { ...current, ...more };
       checkSessionOptions(next);
       current = next;
     },
+    on: <N extends keyof SessionEvents>(name: N, handler: EventHandler<N>, options?: HandlerOptions): void =>
+      handlers.on(name, handler, options),
+    off: <N extends keyof SessionEvents>(name: N, handler: EventHandler<N>): void => handlers.off(name, handler),
+    closeAll: (): Promise<void> => made.closeAll(),
     begin: <R>(fn: (session: Session) => Promise<R> | R): Promise<R> => attempt(fn),
     run,
   });
 }
 
+/** Takes apart what is the factory's and what is its sessions'. */
+function splitOptions(given: FactoryOptions): { readonly options: SessionOptions; readonly scope: Scope | null } {
+  const { scoped, scope, ...options } = given ?? {};
+  if (scoped !== undefined && typeof scoped !== "boolean") throw new ValidationError("scoped must be true or false");
+  if (scoped ? typeof scope !== "function" : scope !== undefined) {
+    throw new ValidationError(
+      scoped
+        ? "A scoped factory needs a scope: a function that gives the key of the scope that runs now"
+        : "A scope is for a factory that is scoped; add scoped: true, or leave scope out",
+    );
+  }
+  return { options, scope: scope ?? null };
+}
+
 /** Whether the work can succeed when it is done again from the beginning. */
 function isWorthAnotherTry(error: unknown): boolean {
+  if (error instanceof DatabaseError && !error.notApplied) return false;
   return [StaleDataError, SerializationError, DeadlockError, LockTimeoutError, TransactionLostError]
     .some((retried) => error instanceof retried);
 }

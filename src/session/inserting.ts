@@ -5,7 +5,7 @@
  * @module
  */
 import type { CallOptions, Connection } from "../database.ts";
-import { ValidationError } from "../errors.ts";
+import { StatementError, ValidationError } from "../errors.ts";
 import { runOnConnection } from "../execution/writes.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { conflictTarget, type InsertNode, type InsertRows, insertRows, toInsert } from "../query/insert.ts";
@@ -24,7 +24,7 @@ export type Inserting = (connection: Connection, options: CallOptions) => Promis
 /** One statement. */
 export function insertReturning(node: InsertNode, dialect: Dialect): Inserting {
   const { sql, params } = toInsert(node, insertRows(node, dialect), dialect);
-  const statement = { sql: `${sql} RETURNING ${columnNames(node.mapper.columns, dialect)}`, params };
+  const statement = { sql: `${sql} RETURNING ${columnNames(node.mapper.readColumns, dialect)}`, params };
   return (connection, options) => connection.execute(statement, options);
 }
 
@@ -120,17 +120,26 @@ function upsert(node: InsertNode, given: InsertRows, target: readonly MappedColu
     const left = target.length === 1 ? names : `(${names})`;
     return { sql: `SELECT ${columns} FROM ${tableName(dialect, mapper)} WHERE ${left} IN ${list}${lock}`, params };
   };
+  // With a lock the latest is read, and not what an older snapshot of the transaction shows.
+  const lock = dialect.lock?.({ mode: "update" }) ?? "";
+  const distinct = new Set(keys.map((key) => token(key, target, mapper, dialect))).size;
   return async (connection, options) => {
     let written = keys;
     if (conflict!.update === undefined) {
-      // Locked, so that what is not there now is what the insert will write.
-      const there = await connection.execute(select(names, keys, dialect.lock?.({ mode: "update" }) ?? ""), options);
+      // What is not there now is what the insert will write, but for what another writes meanwhile under READ COMMITTED.
+      const there = await connection.execute(select(names, keys, lock), options);
       const taken = new Set(there.rows.map((key) => token(key, target, mapper, dialect)));
       written = keys.filter((key) => !taken.has(token(key, target, mapper, dialect)));
     }
     const { rowsAffected } = await connection.execute(statement, options);
     if (written.length === 0) return { columns: [], rows: [], rowsAffected };
-    return await connection.execute(select(columnNames(mapper.columns, dialect), written, ""), options);
+    const rows = await connection.execute(select(columnNames(mapper.readColumns, dialect), written, lock), options);
+    if (rows.rows.length <= distinct) return rows;
+    throw new StatementError(
+      `The target of onConflict() is no unique key of ${mapper.model}: ${
+        target.map(({ property }) => property).join(", ")
+      } finds several rows; roll back`,
+    );
   };
 }
 

@@ -44,7 +44,7 @@ export interface Inspection {
 
 /** What identifies a row: its model's table and its key. */
 export interface IdentityKey {
-  /** The model's name. */
+  /** The model's name; of a subclass, that of the model whose table it is. */
   readonly model: string;
   /** The table's name in the database. */
   readonly table: string;
@@ -108,7 +108,7 @@ export function identityKey(modelOrInstance: AnyModel | object, key?: unknown): 
   return instanceKey(mapper, instance) === null ? null : made(mapper, valuesIn(instance, mapper.key));
 }
 
-function made({ model, table }: Mapper, key: readonly unknown[]): IdentityKey {
+function made({ root: { model, table } }: Mapper, key: readonly unknown[]): IdentityKey {
   return { model, table, key };
 }
 

@@ -1,5 +1,6 @@
 /**
- * The states of a session and what may be called in each: the one table that every check is made from.
+ * The states of a session and what may be called in each: the tables that every check is made from. A new method of
+ * `Session` gets a row in `CALLS`; tests/session/states_test.ts calls each method in each state.
  *
  * @module
  */
@@ -9,74 +10,210 @@ import { InvalidStateError } from "../errors.ts";
 export type Condition =
   /** Ready. */
   | "open"
+  /** A commit, flush or savepoint waits for the handlers that run before it. */
+  | "preparing"
   /** A commit, flush, rollback or savepoint is under way. */
   | "busy"
   /** A flush or commit failed; the changes are still in memory. */
   | "failed"
   /** A commit was sent and its answer was lost. */
   | "unknown"
+  /** Prepared for two-phase commit: only the end is left. */
+  | "prepared"
   | "closed";
 
 /** The kinds of calls. */
 export type Call =
-  /** Whatever reads, changes or begins something. */
+  /** What only looks at memory, or sets something there. */
+  | "look"
+  /** What reads from the database, or changes objects. */
   | "use"
-  /** `rollback()`, of the whole transaction or to a savepoint. */
-  | "rollback"
+  /** What begins, writes or ends something that others stand on: nothing may overlap with it. */
+  | "transact"
+  /** `commit()`: the same, and the end of what is prepared. */
+  | "finish"
+  /** What puts things right again: `rollback()`, of everything or to a savepoint, and `reset()`. */
+  | "recover"
   | "close"
-  /** What only looks at memory: `inspect`, `has`, `new`, `dirty`, `state`. */
-  | "look";
+  /** The end of `await using`: it waits until what is under way is over. */
+  | "dispose";
 
-const ALLOWED: Readonly<Record<Condition, readonly Call[]>> = {
-  open: ["use", "rollback", "close", "look"],
-  busy: ["look"], // disposal waits until it is over
-  failed: ["rollback", "close", "look"],
-  unknown: ["rollback", "close", "look"],
-  closed: ["close", "look"],
+/** What may be called when. */
+export const ALLOWED: Readonly<Record<Condition, readonly Call[]>> = {
+  open: ["look", "use", "transact", "finish", "recover", "close", "dispose"],
+  preparing: ["look", "use", "dispose"],
+  busy: ["look", "dispose"],
+  failed: ["look", "recover", "close", "dispose"],
+  unknown: ["look", "recover", "close", "dispose"],
+  prepared: ["look", "finish", "recover", "close", "dispose"],
+  closed: ["look", "close", "dispose"],
 };
 
-/** Follows the state of one session. */
+/** What kind of call each member of a session is; `release` is a savepoint's `commit()`. */
+export const CALLS: Readonly<Partial<Record<PropertyKey, Call>>> = {
+  info: "look",
+  autoflush: "look",
+  state: "look",
+  isActive: "look",
+  bind: "look",
+  getBind: "look",
+  bindModel: "use",
+  bindTable: "use",
+  new: "look",
+  dirty: "look",
+  deleted: "look",
+  identityMap: "look",
+  has: "look",
+  [Symbol.iterator]: "look",
+  isModified: "look",
+  inspect: "look",
+  inTransaction: "look",
+  inNestedTransaction: "look",
+  getTransaction: "look",
+  getNestedTransaction: "look",
+  on: "look",
+  off: "look",
+  noAutoflush: "look",
+  add: "use",
+  addAll: "use",
+  markDirty: "use",
+  delete: "use",
+  remove: "use",
+  get: "use",
+  getOne: "use",
+  getAll: "use",
+  merge: "use",
+  refresh: "use",
+  expire: "use",
+  expireAll: "use",
+  expunge: "use",
+  expungeAll: "use",
+  load: "use",
+  assign: "use",
+  query: "use",
+  execute: "use",
+  scalar: "use",
+  scalars: "use",
+  first: "use",
+  stream: "use",
+  streamScalars: "use",
+  truncate: "use",
+  stage: "use",
+  require: "use",
+  verify: "use",
+  start: "use",
+  connection: "use",
+  native: "use",
+  runSync: "use",
+  begin: "transact",
+  beginNested: "transact",
+  savepoint: "transact",
+  transaction: "transact",
+  insertNow: "transact",
+  updateNow: "transact",
+  deleteNow: "transact",
+  flush: "transact",
+  commit: "finish",
+  release: "transact",
+  rollback: "recover",
+  reset: "recover",
+  close: "close",
+  invalidate: "close",
+  [Symbol.asyncDispose]: "dispose",
+};
+
+/** What kind of call this is; what a query or a statement calls itself counts as a use. */
+function kindOf(method: string): Call {
+  if (method === "prepare") return "transact";
+  return (Object.hasOwn(CALLS, method) ? CALLS[method] : undefined) ?? "use";
+}
+
+/** Follows the state of one session, and the calls that are under way. */
 export class Lifecycle {
   #condition: Condition = "open";
   /** What made it busy or failed, for messages. */
   #cause = "";
   /** Settles with the call that made it busy. */
-  #running: Promise<void> = Promise.resolve();
+  #ending: Promise<void> = Promise.resolve();
+  /** What is under way and may overlap with its like. */
+  readonly #shared: Set<Promise<void>> = new Set();
 
   get condition(): Condition {
     return this.#condition;
   }
 
-  /** Throws an InvalidStateError, saying what to do, when a call is not allowed now. */
-  require(call: Call, method: string): void {
-    if (!ALLOWED[this.#condition].includes(call)) throw new InvalidStateError(`Cannot ${method}: ${this.#why()}`);
+  /** Throws an InvalidStateError, saying what to do, when a method may not be called now. */
+  require(method: string): void {
+    if (!ALLOWED[this.#condition].includes(kindOf(method))) {
+      throw new InvalidStateError(`Cannot ${method}: ${this.#why()}`);
+    }
   }
 
   #why(): string {
-    if (this.#condition === "busy") return `${this.#cause} is under way; await it first`;
-    if (this.#condition === "closed") return "the session is closed; make a new one";
-    if (this.#condition === "unknown") {
-      return "it is not known whether the last commit was applied; call rollback() or close(), then read what is there";
+    switch (this.#condition) {
+      case "preparing":
+        return `${this.#cause} is under way and waits for its handlers, which may read and change objects; await it first`;
+      case "busy":
+        return `${this.#cause} is under way; await it first`;
+      case "closed":
+        return "the session is closed; make a new one";
+      case "prepared":
+        return "the transaction is prepared; commit() or rollback() ends it";
+      case "unknown":
+        return "it is not known whether the last commit was applied; call rollback() or close(), then read what is there";
+      default:
+        return `the session has failed (${this.#cause}); call rollback() first`;
     }
-    return `the session has failed (${this.#cause}); call rollback() first`;
+  }
+
+  /** Runs what may overlap with its like; what nothing may overlap waits for it. */
+  async shared<T>(run: () => Promise<T>): Promise<T> {
+    const promise = run();
+    const settled = promise.then(() => {}, () => {});
+    this.#shared.add(settled);
+    try {
+      return await promise;
+    } finally {
+      this.#shared.delete(settled);
+    }
+  }
+
+  /** Resolves when nothing of that kind is under way. */
+  async quiet(): Promise<void> {
+    while (this.#shared.size > 0) await Promise.all(this.#shared);
   }
 
   /** Runs what nothing may overlap: every other call is refused until it ends. A change of state that it makes stays. */
-  async exclusive<T>(call: Call, method: string, run: () => Promise<T>): Promise<T> {
-    this.require(call, method);
+  async exclusive<T>(method: string, run: () => Promise<T>): Promise<T> {
+    this.require(method);
     const before = this.#condition;
     const cause = this.#cause;
     this.become("busy", `${method}()`);
     const result = run().finally(() => {
       if (this.#condition === "busy") this.become(before, cause);
     });
-    this.#running = result.then(() => {}, () => {});
+    this.#ending = result.then(() => {}, () => {});
     return await result;
   }
 
-  /** Resolves when nothing of the kind is under way. */
+  /** Runs the handlers that come before an exclusive call: they may use the session, and whatever they leave is awaited. */
+  async preparing(run: () => Promise<void>): Promise<void> {
+    const cause = this.#cause;
+    if (this.#condition !== "busy") return await run();
+    this.become("preparing", cause);
+    try {
+      await run();
+      await this.quiet();
+    } finally {
+      if (this.condition === "preparing") this.become("busy", cause);
+    }
+    // What a handler did may have cost the transaction, even where the handler made nothing of it.
+    if (this.condition !== "busy") throw new InvalidStateError(`Cannot go on with ${cause}: ${this.#why()}`);
+  }
+
+  /** Resolves when nothing that others must not overlap is under way. */
   async idle(): Promise<void> {
-    while (this.#condition === "busy") await this.#running;
+    while (this.#condition === "busy" || this.#condition === "preparing") await this.#ending;
   }
 
   /** Goes into a state. */

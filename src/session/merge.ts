@@ -4,24 +4,25 @@
  * @module
  */
 import { StaleDataError, ValidationError } from "../errors.ts";
-import type { MappedRelation } from "../model/mapper.ts";
+import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import { isDefaulted } from "../model/model.ts";
 import type { Loader } from "../query/loader.ts";
 import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
 import { groupBy } from "../state/group_by.ts";
 import {
   changedColumns,
+  expireColumns,
   type InstanceState,
   isExpired,
   isHidden,
   newState,
   type Properties,
   show,
-  stateOf,
 } from "../state/instance_state.ts";
-import { instanceKey, valuesIn } from "../state/key.ts";
+import { instanceKey, type KeyToken, valuesIn } from "../state/key.ts";
 import { snapshotOf, tokenOf, valueOf } from "../state/snapshot.ts";
 import { label, type Tracker } from "../state/tracker.ts";
+import { membersOf } from "../unit_of_work/relations.ts";
 import type { Reading } from "./reading.ts";
 
 /**
@@ -40,17 +41,22 @@ export async function mergeInstance(
   const key = instanceKey(given.mapper, given.instance);
   if (load && key !== null && isMissing(tracker, given)) {
     const tree = mergeIncludes(include, shape(given, new Set()));
-    await reading.get(given.mapper, [valuesIn(given.instance, given.mapper.key)], tree, {});
+    const keys = [valuesIn(given.instance, given.mapper.key)];
+    const { mapper } = given;
+    // A row of another class of the same table is found by the first of the family, in the same turn.
+    const asRoot = mapper.parent === null ? null : reading.loader.get(mapper.root, keys);
+    await Promise.all([reading.get(mapper, keys, tree, {}), asRoot]);
   }
   const missing = load ? graph.filter((state) => isMissing(tracker, state)) : [];
-  const byMapper = groupBy(missing, (state) => state.mapper);
+  const byMapper = groupBy(missing, (state) => state.mapper.root);
   await Promise.all(
     [...byMapper].map(([mapper, states]) =>
       reading.loader.get(mapper, states.map((state) => valuesIn(state.instance, mapper.key)))
     ),
   );
   const targets = new Map<InstanceState, InstanceState>();
-  for (const state of graph) targets.set(state, targetOf(tracker, state, load));
+  const made: Made = new Map();
+  for (const state of graph) targets.set(state, targetOf(tracker, state, load, made));
   if (load) await loadRelations(reading.loader, graph, targets);
   for (const [from, to] of targets) if (from !== to) copy(tracker, from, to, targets, load);
   return targets.get(given)!;
@@ -60,7 +66,7 @@ export async function mergeInstance(
 function isMissing(tracker: Tracker, state: InstanceState): boolean {
   const key = instanceKey(state.mapper, state.instance);
   if (key === null || tracker.has(state) || pendingTwin(tracker, state) !== undefined) return false;
-  const known = tracker.identity.get(state.mapper, key);
+  const known = tracker.identity.holder(state.mapper, key);
   return known === undefined || isExpired(known);
 }
 
@@ -74,10 +80,8 @@ function followed(state: InstanceState): readonly MappedRelation[] {
   return state.mapper.relations.filter(({ name, save }) => save && state.instance[name] !== undefined);
 }
 
-function members(state: InstanceState, { name }: MappedRelation): InstanceState[] {
-  const value = state.instance[name];
-  const list: unknown[] = Array.isArray(value) ? value : value === null ? [] : [value];
-  return list.map((member) => stateOf(member, "merge"));
+function members(state: InstanceState, relation: MappedRelation): InstanceState[] {
+  return membersOf(state, relation, state.instance[relation.name]);
 }
 
 /** An instance and what a merge of it reaches, each once, the instance first. */
@@ -104,25 +108,42 @@ function shape(state: InstanceState, above: ReadonlySet<InstanceState>): Include
   return tree;
 }
 
+/** The instances that a merge made, by the first model of their family and key: two of one key in a graph are one. */
+type Made = Map<Mapper, Map<KeyToken, InstanceState>>;
+
 /** The session's instance that a given one is copied onto; a new one where there is no row. */
-function targetOf(tracker: Tracker, given: InstanceState, load: boolean): InstanceState {
+function targetOf(tracker: Tracker, given: InstanceState, load: boolean, made: Made): InstanceState {
   if (tracker.has(given)) return given;
   const { mapper, instance } = given;
   const key = instanceKey(mapper, instance);
-  const known = key === null ? undefined : tracker.identity.get(mapper, key) ?? pendingTwin(tracker, given);
-  if (known !== undefined) return known;
+  const known = key === null
+    ? undefined
+    : tracker.identity.holder(mapper, key) ?? pendingTwin(tracker, given) ?? made.get(mapper.root)?.get(key);
+  if (known !== undefined) {
+    if (known.mapper.is(mapper)) return known;
+    throw new ValidationError(
+      `Cannot merge ${
+        label(given)
+      }: the row of its key is a ${known.mapper.model}, and a row does not change its class`,
+    );
+  }
   const twin: Properties = Object.create(mapper.class.prototype);
   const state = newState(twin, mapper);
+  if (key !== null) {
+    if (!made.has(mapper.root)) made.set(mapper.root, new Map());
+    made.get(mapper.root)!.set(key, state);
+  }
   if (!load) {
     if (key === null || given.snapshot !== null && changedColumns(given).length > 0) {
       throw new ValidationError(`Cannot merge ${label(given)} without loading: it has no key or was changed`);
     }
     for (const column of mapper.columns) if (column.primaryKey) twin[column.property] = instance[column.property];
-    state.status = "persistent";
+    tracker.become(state, "persistent", null);
     state.owner = tracker.owner;
     state.key = key;
     state.snapshot = given.snapshot ?? snapshotOf(mapper.columns, instance);
     tracker.identity.set(state);
+    tracker.tell();
   }
   return state;
 }
@@ -166,13 +187,22 @@ function copy(
     }
   }
   for (const column of mapper.columns) {
+    if (!load && isHidden(from, column.property)) expireColumns(to, [column]);
     if (column.generated !== null || isHidden(from, column.property) || !isGiven(column.property)) continue;
     const value = from.instance[column.property];
+    if (to.snapshot !== null && column.property === to.mapper.discriminator?.property) {
+      if (value === undefined || value === to.snapshot[column.index]) continue;
+      throw new ValidationError(
+        `Cannot merge ${label(from)}: the row of its key is of another ${column.property}, which does not change`,
+      );
+    }
     if (value === undefined || to.snapshot !== null && column.version && load) continue;
     show(to, column.property, valueOf(column.kind, tokenOf(column.kind, value)));
   }
   for (const relation of followed(from)) {
-    const merged = members(from, relation).map((member) => targets.get(member)!.instance);
+    const reached = members(from, relation).map((member) => targets.get(member)!);
+    for (const state of reached) if (!tracker.has(state)) state.addedBy ??= relation; // it goes if it leaves its place
+    const merged = [...new Set(reached.map(({ instance }) => instance))];
     const value = relation.many ? merged : merged[0] ?? null;
     if (!load) {
       to.relations = new Map(to.relations ?? []).set(relation.name, { value, members: merged });

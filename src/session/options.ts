@@ -3,8 +3,17 @@
  *
  * @module
  */
-import type { CallOptions, Capabilities, Database, IsolationLevel, TransactionOptions } from "../database.ts";
+import type {
+  CallOptions,
+  Capabilities,
+  Connection,
+  Database,
+  IsolationLevel,
+  TransactionOptions,
+} from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
+import { isConnection } from "./joined.ts";
+import { type Binds, checkRouting, type Routing } from "./routing.ts";
 
 /** When a session opens an interactive transaction. */
 export type SessionMode =
@@ -17,8 +26,22 @@ export type SessionMode =
 
 /** The options of a session. */
 export interface SessionOptions {
-  /** The database. */
-  readonly bind: Database;
+  /**
+   * The database; or an open connection, whose transaction the session joins: its own transactions are savepoints there,
+   * each opened by the first call that is awaited, and closing it leaves the connection open. In such a session nothing is
+   * batched, and `begin()` takes no option of the database's. One session at a time may use the connection.
+   */
+  readonly bind: Database | Connection;
+  /**
+   * Other databases by model (which counts for its subclasses) or by table: `[[Log, logs], ["visits", stats]]`, or a Map. A
+   * commit writes to one database; `@ledge/session/two_phase` is for more.
+   */
+  readonly binds?: Binds;
+  /**
+   * Chooses by model, before `binds`: `{ read: () => replica, write: () => primary }`. Once the session has written, until
+   * it is reset, it reads where it writes, and so it does while it has a connection there.
+   */
+  readonly routing?: Routing;
   /** When to open an interactive transaction; "auto" unless given. */
   readonly mode?: SessionMode;
   /** Whether a query flushes pending changes of the tables it reads; true unless given. */
@@ -49,12 +72,20 @@ export interface BeginOptions extends TransactionOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** The options of `close()`. */
+export interface CloseOptions {
+  /** Whether it is closed because of an error, which goes before what closing throws; false unless given. */
+  readonly hasError?: boolean;
+}
+
 /** The options of `commit()`. */
 export type CommitOptions = CallOptions;
 
 /** The names of the options of a session. */
 export const SESSION_OPTIONS: readonly string[] = [
   "bind",
+  "binds",
+  "routing",
   "mode",
   "autoflush",
   "expireOnCommit",
@@ -84,12 +115,13 @@ export function checkSessionOptions(options: SessionOptions): void {
     throw new ValidationError("A session needs options with a bind: new Session({ bind: db })");
   }
   refuseUnknown(options, SESSION_OPTIONS, "A session");
-  const bind: Partial<Database> | undefined = options.bind;
-  if (typeof bind?.execute !== "function" || typeof bind.connect !== "function") {
+  const { bind } = options;
+  if (typeof bind?.execute !== "function" || !isConnection(bind) && typeof bind.connect !== "function") {
     throw new ValidationError(
-      "A session needs a database as its bind, as libsql(…) makes one: new Session({ bind: db })",
+      "A session needs a database as its bind, as libsql(…) makes one, or an open connection: new Session({ bind: db })",
     );
   }
+  checkRouting(options.routing);
   oneOf(options.mode, MODES, "mode");
   oneOf(options.optimistic, ["version", "all"], "optimistic");
   for (const name of ["autoflush", "expireOnCommit", "verifyReads"] as const) {
@@ -97,7 +129,10 @@ export function checkSessionOptions(options: SessionOptions): void {
       throw new ValidationError(`${name} must be true or false`);
     }
   }
-  checkSettings(options.settings, options.bind);
+  if (isConnection(bind) && options.mode === "batch") {
+    throw new ValidationError('A session that joins an open connection cannot have the mode "batch"; leave mode out');
+  }
+  checkSettings(options.settings, isConnection(bind) ? bind.database : bind);
 }
 
 function oneOf(value: unknown, allowed: readonly string[], name: string): void {
@@ -127,7 +162,7 @@ export function checkBeginOptions(options: BeginOptions, database: Database): vo
 }
 
 /** Settings are refused where there are none, and so is what is no text; the dialect says which. */
-function checkSettings(
+export function checkSettings(
   settings: Readonly<Record<string, string>> | undefined,
   { dialect, description }: Database,
 ): void {

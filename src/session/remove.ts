@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
+import { DetachedInstanceError, ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Loader } from "../query/loader.ts";
 import { groupBy } from "../state/group_by.ts";
@@ -18,6 +18,9 @@ import { cascadeSave, relationChanges, settleOrphans } from "../unit_of_work/rel
 export function markDeleted(tracker: Tracker, state: InstanceState): boolean {
   if (state.status === "deleted" && tracker.has(state)) return false;
   if (!tracker.has(state)) {
+    if (state.owner !== null) {
+      throw new DetachedInstanceError(`Cannot delete ${label(state)}: it belongs to another session; delete it there`);
+    }
     if (state.snapshot === null) {
       throw new ValidationError(`Cannot delete ${label(state)}: it is not in the session and has no row; get it first`);
     }

@@ -1,182 +1,173 @@
 /**
- * The transaction of a session: its frames in memory, its savepoints, and the connection that it upgrades to when work
- * needs a conversation with the database.
+ * The transactions of a session: how they begin and end, and their savepoints, in memory and in the database together.
+ * Flushing and committing, and what is on the database, are files of their own.
  *
  * @module
  */
 import type { CallOptions, Connection, Database } from "../database.ts";
-import {
-  CommitOutcomeUnknownError,
-  DatabaseError,
-  InvalidStateError,
-  LedgeError,
-  StaleDataError,
-  UnsupportedError,
-  ValidationError,
-} from "../errors.ts";
+import { DatabaseError, InvalidStateError, ValidationError } from "../errors.ts";
 import { checkCallOptions } from "../execution/call_options.ts";
-import { ReadQueue } from "../execution/reads.ts";
-import {
-  type CompiledPlan,
-  compilePlan,
-  isSingle,
-  type Outcome,
-  runBatch,
-  runOnConnection,
-} from "../execution/writes.ts";
-import type { Statement } from "../sql/statement.ts";
-import { type InstanceState, knownState } from "../state/instance_state.ts";
+import type { RowGroup } from "../unit_of_work/order.ts";
+import type { MadeValues } from "../unit_of_work/results.ts";
+import type { Loader } from "../query/loader.ts";
 import { Tracker } from "../state/tracker.ts";
-import { type Changes, changesOf, collectChanges, pendingTables } from "../unit_of_work/changes.ts";
-import { makePlan, type Plan } from "../unit_of_work/plan.ts";
-import { applyCommitted, applyResults } from "../unit_of_work/results.ts";
-import { Loader } from "../query/loader.ts";
+import { Beginning } from "./beginning.ts";
+import type { Branch } from "./branch.ts";
+import { Branches } from "./branches.ts";
+import { Committing } from "./committing.ts";
+import type { Ending, Preparing } from "./ending.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
-import { isAmbiguous, isLoss } from "./failures.ts";
+import { Failures, isLoss } from "./failures.ts";
+import { Flushing, warnOfGone } from "./flushing.ts";
+import { joined } from "./joined.ts";
+import { LentConnection } from "./lent.ts";
+import { loaderOf } from "./loaders.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { cascadeDeletion, leavingOrphans } from "./remove.ts";
-import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
-import {
-  type BeginOptions,
-  checkBeginOptions,
-  type CommitOptions,
-  needsSnapshot,
-  type SessionOptions,
-} from "./options.ts";
+import { type BeginOptions, checkBeginOptions, type CommitOptions, type SessionOptions } from "./options.ts";
+import { branchOfTable } from "./partition.ts";
+import type { Scope, ScopeOwner, SessionTransaction } from "./scope.ts";
+import { Scopes } from "./scopes.ts";
+import type { Session } from "./session.ts";
 
 /** The transactions of one session. */
 export class Transactions implements ScopeOwner {
-  readonly database: Database;
+  /** What the session was bound to. */
+  readonly bind: Database;
+  /** The part of the transaction that is on each database. */
+  readonly branches: Branches;
   readonly tracker: Tracker;
   readonly lifecycle: Lifecycle = new Lifecycle();
-  readonly events: Events = new Events();
-  readonly reads: ReadQueue;
+  readonly events: Events;
   readonly loader: Loader;
-  readonly #options: SessionOptions;
-  readonly #running: Set<Promise<unknown>> = new Set();
-  #connection: Connection | null = null;
-  #begin: BeginOptions = {};
-  #root: Scope | null = null;
-  #explicit = false;
-  #savepoints: Scope[] = [];
-  #savepointCount = 0;
   /** What travels with the commit. */
   readonly extras: CommitExtras = new CommitExtras();
-  /** Whether the connection's transaction wrote something, so that what is read may be undone. */
-  #wrote = false;
-  /** Whether the server has ended the connection's transaction. */
-  #lost = false;
-  #stale: Set<object> = new Set();
-  #flushing: Promise<void> | null = null;
-  #connecting: Promise<Connection> | null = null;
-  /** Whether COMMIT may have gone out on the connection: what fails before it was not applied. */
-  #committing = false;
-  /** What a commit of unknown outcome was about. */
-  #doubtful: readonly InstanceState[] = [];
+  readonly #options: SessionOptions;
+  readonly #failures: Failures = new Failures(this.lifecycle);
+  readonly #flushing: Flushing;
+  readonly #committing: Committing;
+  readonly #scopes: Scopes = new Scopes(this);
+  readonly #beginning: Beginning;
+  #isExplicit = false;
+  /** How it ends, once it is prepared. */
+  #ending: Ending | null = null;
 
-  constructor(owner: object, options: SessionOptions) {
+  constructor(owner: Session, options: SessionOptions) {
     this.#options = options;
-    this.database = options.bind;
+    this.events = new Events(owner);
+    this.bind = joined(options.bind);
+    this.branches = new Branches(this.bind, options, this.events, this.#failures);
     this.tracker = new Tracker(owner);
-    this.reads = new ReadQueue(this);
-    this.loader = new Loader(this);
+    this.loader = loaderOf(this.branches, this.tracker);
+    const { branches, tracker, lifecycle, events, loader, extras } = this;
+    const parts = { options, branches, tracker, lifecycle, events, failures: this.#failures, loader, extras };
+    this.#flushing = new Flushing(parts);
+    this.#committing = new Committing(parts, this.#flushing);
+    this.#beginning = new Beginning(events, lifecycle);
+    tracker.watch = {
+      isWatched: () => events.listens("stateChange"),
+      changed: ({ instance, status: to }, from) => events.changed({ instance, from, to }),
+    };
   }
 
-  get connection(): Connection | null {
-    return this.#connection;
+  /** The branch of the session's bind. */
+  get branch(): Branch {
+    return this.branches.main;
   }
-  get uncertain(): boolean {
-    return this.#wrote;
-  }
-  get settings(): Statement | null {
-    const settings = { ...this.#options.settings, ...this.#begin.settings };
-    return Object.keys(settings).length === 0 ? null : this.database.dialect.settings!(settings);
+  /** The session's bind, watched: what is sent goes through it. */
+  get database(): Database {
+    return this.branch.database;
   }
   get root(): SessionTransaction | null {
-    return this.#root;
+    return this.#scopes.root;
   }
   get innermost(): SessionTransaction | null {
-    return this.#savepoints.at(-1) ?? null;
+    return this.#scopes.innermost;
   }
   get isExplicit(): boolean {
-    return this.#explicit;
+    return this.#isExplicit;
   }
   isActive(scope: Scope): boolean {
-    return this.#root === scope || this.#savepoints.includes(scope);
+    return this.#scopes.has(scope);
   }
 
-  /** Checks that the session can be used and begins a transaction, in memory, when none is open. */
+  /** Checks that a method may be called and begins a transaction, in memory, when none is open. */
   use(method: string): void {
-    this.lifecycle.require("use", method);
+    this.lifecycle.require(method);
     this.#autobegin();
   }
 
   #autobegin(): void {
-    if (this.#root !== null) return;
-    this.#root = new Scope(this, null, this.extras.mark(), "");
+    if (this.#scopes.root !== null) return;
+    this.#scopes.begin(this.extras.mark());
     this.tracker.begin();
   }
 
   /** Runs a call that may overlap with its like but not with a commit or rollback: those wait for it. */
   async run<T>(method: string, call: () => Promise<T>): Promise<T> {
     this.use(method);
-    const promise = call();
-    const settled = promise.then(() => {}, () => {});
-    this.#running.add(settled);
     try {
-      return await promise;
+      return await this.lifecycle.shared(() => this.#beginning.isDue ? this.#beginning.tell().then(call) : call());
     } catch (error) {
-      const aborts = this.#connection !== null && error instanceof DatabaseError &&
-        (this.database.dialect.failureAborts || isLoss(error));
-      if (aborts && this.lifecycle.condition === "open") this.#fail(error);
+      const { condition } = this.lifecycle;
+      const { connected } = this.branches;
+      const aborts = error instanceof DatabaseError && !this.events.isVeto(error) &&
+        this.branches.mayHaveLost(error) &&
+        (isLoss(error) || connected.some(({ database }) => database.dialect.failureAborts));
+      if (aborts && (condition === "open" || condition === "preparing")) this.#failures.fail(error);
       throw error;
-    } finally {
-      this.#running.delete(settled);
     }
   }
 
   /** Runs what nothing may overlap, after what is under way. */
-  async #exclusive<T>(call: "use" | "rollback" | "close", method: string, run: () => Promise<T>): Promise<T> {
-    return await this.lifecycle.exclusive(call, method, async () => {
-      while (this.#running.size > 0) await Promise.all(this.#running);
-      await this.reads.settled();
+  async #exclusive<T>(method: string, run: () => Promise<T>): Promise<T> {
+    return await this.lifecycle.exclusive(method, async () => {
+      await this.lifecycle.quiet();
+      await this.branches.settled();
       return await run();
     });
   }
 
   /** Begins explicitly: adopts a transaction that began by itself, refuses inside an explicit one. */
   async begin(options: BeginOptions = {}): Promise<SessionTransaction> {
-    this.lifecycle.require("use", "begin");
+    this.lifecycle.require("begin");
     checkBeginOptions(options, this.database);
-    if (this.#explicit) {
+    if (this.#isExplicit) {
       throw new InvalidStateError(
         "Cannot begin: a transaction is open already; use beginNested() or savepoint() inside it",
       );
     }
     const { mode: _, ...onDatabase } = options;
     if (
-      this.#connection !== null && Object.values(onDatabase).some((value) => value !== undefined && value !== false)
+      this.branches.connected.length > 0 &&
+      Object.values(onDatabase).some((value) => value !== undefined && value !== false)
     ) {
       throw new InvalidStateError(
         "Cannot begin with these options: the transaction has begun on the database; commit or roll back first",
       );
     }
+    const isAdopted = this.#scopes.root !== null;
     this.#autobegin();
-    this.#explicit = true;
-    this.#begin = options;
+    this.#isExplicit = true;
+    this.branches.begin = options;
     try {
-      if (this.#mode === "interactive") await this.run("begin", () => this.connect("begin"));
+      const connects = this.branch.mode === "interactive";
+      if (connects || this.#beginning.isDue) {
+        const open = connects ? () => this.branch.connect("begin").then(() => {}) : undefined;
+        await this.lifecycle.shared(async () => {
+          if (this.#beginning.isDue) await this.#beginning.tell(open);
+          await open?.(); // where the handlers had run before, or ran for another call of this turn
+        });
+      }
     } catch (error) {
-      this.#explicit = false;
-      this.#begin = {};
+      // What has begun on the database is for rollback() to end.
+      if (isAdopted || this.branches.connected.length > 0) {
+        this.#isExplicit = false;
+        this.branches.begin = {};
+      } else this.#end(() => this.tracker.release());
       throw error;
     }
-    return this.#root!;
-  }
-
-  get #mode(): NonNullable<SessionOptions["mode"]> {
-    return this.#begin.mode ?? this.#options.mode ?? "auto";
+    return this.#scopes.root!;
   }
 
   /** Sets a savepoint; in memory alone until the session has a connection. */
@@ -185,330 +176,291 @@ export class Transactions implements ScopeOwner {
       throw new ValidationError("A savepoint's name must be text that is not empty");
     }
     this.use("beginNested");
-    return await this.#exclusive("use", "beginNested", async () => {
-      const scope = new Scope(this, name ?? "", this.extras.mark(), `ledge_${++this.#savepointCount}`);
-      if (this.#connection !== null) await this.#onConnection((connection) => connection.savepoint(scope.sqlName));
-      this.tracker.begin();
-      this.#savepoints.push(scope);
-      return scope;
+    return await this.#exclusive("beginNested", async () => {
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      return await this.#around("Savepoint", name ?? "", async () => {
+        const scope = this.#scopes.savepoint(name ?? "", this.extras.mark());
+        await this.branches.savepoint(scope.sqlName);
+        this.tracker.begin();
+        this.#scopes.open(scope);
+        return scope;
+      });
     });
   }
 
   /** Releases a savepoint, and those inside it: what was done stays. */
   async release(scope: Scope): Promise<void> {
-    await this.#exclusive("use", "release the savepoint", async () => {
-      if (this.#connection !== null) await this.#onConnection((connection) => connection.release(scope.sqlName));
-      const at = this.#savepoints.indexOf(scope);
-      for (let i = this.#savepoints.length; i > at; i--) this.tracker.release();
-      this.#savepoints.length = at;
-    });
+    await this.#exclusive("release", () =>
+      this.#around("ReleaseSavepoint", scope.name!, async () => {
+        await this.branches.release(scope.sqlName);
+        this.#scopes.leave(scope, () => this.tracker.release());
+      }));
   }
 
-  async #onConnection(run: (connection: Connection) => Promise<unknown>): Promise<void> {
+  /** Does something with a savepoint between its handlers; the session has failed when one of them or the database refuses. */
+  async #around<T>(action: "Savepoint" | "ReleaseSavepoint", name: string, work: () => Promise<T>): Promise<T> {
     try {
-      await this.reads.exclusive(() => run(this.#connection!));
+      return await this.events.around(action, { name }, (handlers) => this.lifecycle.preparing(handlers), work);
     } catch (error) {
-      this.#fail(error);
+      this.#failures.fail(error);
       throw error;
     }
   }
 
-  /** Opens the interactive transaction, with every savepoint that is open. Refused where it cannot be. */
-  async connect(why: string, options: CallOptions = {}): Promise<Connection> {
-    if (this.#connection !== null) return this.#connection;
-    this.#connecting ??= this.#open(why, options).finally(() => this.#connecting = null);
-    return await this.#connecting;
+  /** Opens the interactive transaction on a database; on that of the session's bind unless told. */
+  connect(why: string, options: CallOptions = {}, branch: Branch = this.branch): Promise<Connection> {
+    return branch.connect(why, options);
   }
 
-  async #open(why: string, options: CallOptions): Promise<Connection> {
-    const { database } = this;
-    if (this.#mode === "batch") {
-      throw new UnsupportedError(
-        `${why} needs an interactive transaction, and the session's mode is "batch"; use mode "auto", or put the work in the commit with stage(), require() or assign()`,
-      );
-    }
-    if (!database.capabilities.interactive) {
-      throw new UnsupportedError(
-        `${why} needs an interactive transaction, and ${database.description} has none; ` +
-          "configure one, or put the work in the commit with stage(), require() or assign()",
-      );
-    }
-    const { isolation, readOnly, deferrable } = this.#begin;
-    const connection = await database.connect({ isolation, readOnly, deferrable, ...options });
-    this.#connection = connection;
-    this.#wrote = false;
-    this.#lost = false;
-    const { settings } = this;
-    if (settings !== null) await this.#onConnection((one) => one.execute(settings));
-    for (const { sqlName } of this.#savepoints) await this.#onConnection((one) => one.savepoint(sqlName));
-    return connection;
-  }
-
-  /** What must happen before a query: a connection where it needs one, and a flush where it reads what is pending. */
-  async beforeQuery(method: string, tables: Iterable<string> | "all", autoflush: boolean): Promise<void> {
-    if (this.#mustConnect) {
-      await this.#connectOnce(method);
-    }
-    if (!autoflush) return;
-    if (!this.#isPending(tables)) return;
-    this.#flushing ??= this.#flushFor(method).finally(() => this.#flushing = null);
-    await this.#flushing;
-  }
-
-  #isPending(tables: Iterable<string> | "all"): boolean {
-    const pending = pendingTables(this.tracker);
-    if (tables === "all") return pending.size > 0;
-    for (const table of tables) if (pending.has(table)) return true;
-    return false;
-  }
-
-  /** Whether reads need a connection that is not there yet. */
-  get #mustConnect(): boolean {
-    if (this.#connection !== null) return false;
-    return this.#mode === "interactive" || needsSnapshot(this.#begin) ||
-      this.database.batch === undefined && this.settings !== null;
+  /** The connection, opened where there is none, for others to use. */
+  async lend(why: string, options: CallOptions, branch: Branch): Promise<Connection> {
+    await branch.connect(why, options);
+    branch.wrote = true; // or may have, from now on
+    return new LentConnection(branch);
   }
 
   /** Whether a query must wait before it can be sent; when not, it joins the reads of this turn. */
-  mustPrepare(tables: Iterable<string> | "all", autoflush: boolean): boolean {
-    return this.#mustConnect || autoflush && this.#isPending(tables);
+  mustPrepare(where: () => Branch, tables: Iterable<string> | "all", autoflush: boolean): boolean {
+    return this.#flushing.mustPrepare(where, tables, autoflush);
   }
 
-  async #connectOnce(method: string): Promise<void> {
-    this.#flushing ??= this.connect(method).then(() => {}).finally(() => this.#flushing = null);
-    await this.#flushing;
-  }
-
-  async #flushFor(method: string): Promise<void> {
-    await this.#flushChanges(await this.#collect(), `${method} (autoflush of pending changes)`, {});
+  /** What must happen before a query: a connection where it needs one, and a flush where it reads what is pending. */
+  beforeQuery(
+    method: string,
+    where: () => Branch,
+    tables: Iterable<string> | "all",
+    autoflush: boolean,
+  ): Promise<void> {
+    return this.#flushing.beforeQuery(method, where, tables, autoflush);
   }
 
   /** Sends the pending changes on a connection. */
   async flush(objects: Iterable<object> | undefined, options: CallOptions): Promise<void> {
     checkCallOptions(options);
     this.use("flush");
-    await this.#exclusive("use", "flush", async () => {
-      const all = await this.#collect();
-      const changes = objects === undefined ? all : changesOf(all, objects);
-      await this.#flushChanges(changes, "flush()", options);
+    await this.#exclusive("flush", async () => {
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      await this.#flushing.flush(objects, "flush()", options);
     });
   }
 
-  /** Collects what there is to write; loads first what the deletion of orphans brings with it. */
-  async #collect(): Promise<Changes> {
-    const orphans = leavingOrphans(this.tracker);
-    if (orphans.length > 0) await cascadeDeletion(this.tracker, this.loader, orphans);
-    return collectChanges(this.tracker);
-  }
-
-  async #flushChanges(changes: Changes, why: string, options: CallOptions): Promise<void> {
-    const { dialect } = this.database;
-    const plan = makePlan(dialect, changes, { verified: [], staged: [], required: [] }, this.#compareAll);
-    const compiled = compilePlan(plan, dialect);
-    if (plan.steps.length === 0) return applyResults(this.tracker, dialect, plan, new Map());
-    this.#requireWritable(plan);
-    const connection = await this.connect(why, options);
-    this.#wrote = true;
-    const outcome = await this.#carryOut(
-      plan,
-      "flush",
-      () => this.reads.exclusive(() => runOnConnection(connection, dialect, compiled, options, null)),
-    );
-    applyResults(this.tracker, dialect, plan, outcome.made);
-    await this.#warn(outcome);
-  }
-
-  /** Says that rows were gone already. A handler that throws does not undo what was written. */
-  async #warn({ alreadyGone }: Outcome): Promise<void> {
-    if (alreadyGone === 0) return;
-    const message = `${alreadyGone} of the rows to delete were gone already; another transaction deleted them`;
-    await this.events.emit("warning", { message });
-  }
-
-  get #compareAll(): boolean {
-    return this.#options.optimistic === "all";
-  }
-
-  #requireWritable(plan: Plan): void {
-    if (this.#begin.readOnly && plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require")) {
-      throw new InvalidStateError(
-        "Cannot write: the transaction was begun read-only; roll back, and begin one that is not",
-      );
+  /**
+   * Takes rows of no instance to write. They are pending, and travel with the next flush or commit, unless `now` asks for
+   * what the database makes or the transaction is on a connection: then they are sent at once. Gives what was made then.
+   */
+  async bulk(groups: readonly RowGroup[], method: string, now: boolean, options: CallOptions): Promise<MadeValues> {
+    checkCallOptions(options);
+    this.use(method);
+    if (this.branches.begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
+    const isAtOnce = groups.map(({ table }) => branchOfTable(this.branches, table)).some((
+      { connection, mustConnect },
+    ) => connection !== null || mustConnect);
+    if (!now && !isAtOnce) {
+      this.extras.bulk = [...this.extras.bulk, ...groups];
+      return new Map();
     }
+    return await this.#exclusive(method, async () => {
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      return await this.#flushing.bulk(groups, `${method}()`, options);
+    });
   }
 
   /** Runs what writes besides the unit of work, on a connection, after a flush of what is pending. */
-  async write<T>(run: (connection: Connection) => Promise<T>, options: CallOptions, autoflush: boolean): Promise<T> {
+  async write<T>(
+    run: (connection: Connection) => Promise<T>,
+    options: CallOptions,
+    autoflush: boolean,
+    branch: Branch = this.branch,
+    method = "execute() of a statement that writes",
+  ): Promise<T> {
     checkCallOptions(options);
-    if (this.#begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
-    await this.connect("execute() of a statement that writes", options);
-    await this.beforeQuery("execute", "all", autoflush);
-    this.#wrote = true;
+    if (this.branches.begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
+    await branch.connect(method, options);
+    await this.beforeQuery(method, () => branch, "all", autoflush);
+    branch.wrote = true;
     try {
-      return await this.reads.exclusive(() => run(this.#connection!));
+      return await branch.exclusive(run);
     } catch (error) {
-      if (isLoss(error)) this.#fail(error);
+      if (isLoss(error) && !this.events.isVeto(error)) this.#failures.fail(error);
       throw error;
     }
+  }
+
+  /** Prepares for two-phase commit: what is pending is written, and nothing but the end is left. */
+  async prepare(preparing: Preparing, options: CallOptions): Promise<void> {
+    checkCallOptions(options);
+    this.use("prepare");
+    await this.#exclusive("prepare", async () => {
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      this.#ending = await this.#committing.prepare(preparing, options);
+      this.lifecycle.become("prepared");
+    });
+  }
+
+  async #finish(ending: Ending, options: CommitOptions): Promise<null> {
+    try {
+      await ending.commit(options);
+    } catch (error) {
+      if (!ending.isOpen) this.#failures.failCommit(error); // it was rolled back instead
+      throw error;
+    }
+    await this.branches.rollback().catch((error) =>
+      // of those that only read
+      this.events.after("warning", { message: "A transaction that only read could not be ended", error })
+    );
+    this.#end(() => this.tracker.release());
+    if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
+    this.lifecycle.become("open");
+    return null;
   }
 
   /** Commits: one atomic batch, or what is left to do on the connection. */
   async commit(options: CommitOptions = {}): Promise<void> {
     checkCallOptions(options);
     this.use("commit");
-    const outcome = await this.#exclusive("use", "commit", async () => {
+    const outcome = await this.#exclusive("commit", async () => {
       options.signal?.throwIfAborted();
-      const { dialect } = this.database;
-      const read = this.#options.verifyReads ? this.tracker.identity : null;
-      const extras = this.extras.collect(dialect, this.#compareAll, read);
-      const plan = makePlan(dialect, await this.#collect(), extras, this.#compareAll);
-      this.#requireWritable(plan);
-      const compiled = compilePlan(plan, dialect);
-      let sent: Outcome | null = null;
-      if (plan.steps.length > 0 || this.#connection !== null) {
-        if (this.#commitConnects(compiled)) await this.connect("This commit", options);
-        sent = await this.#carryOut(plan, "commit", () => this.#sendCommit(compiled, options));
-        this.extras.settle(sent.staged);
-      } else applyResults(this.tracker, dialect, plan, new Map());
+      if (this.#ending !== null) return await this.#finish(this.#ending, options);
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      const outcome = await this.#committing.commit(options);
       this.#end(() => this.tracker.release());
       if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
-      return sent;
+      return outcome;
     });
-    if (outcome !== null) await this.#warn(outcome);
-  }
-
-  #commitConnects(compiled: CompiledPlan): boolean {
-    if (this.#mode === "interactive") return true;
-    if (compiled.plan.needsConversation) return true;
-    const isAtomic = isSingle(compiled) || compiled.compiled.length === 0;
-    return this.database.batch === undefined &&
-      (!isAtomic || this.settings !== null || this.#begin.isolation !== undefined);
-  }
-
-  async #sendCommit(compiled: CompiledPlan, options: CommitOptions): Promise<Outcome> {
-    const { database } = this;
-    const { isolation, readOnly, deferrable } = this.#begin;
-    const outcome = this.#connection === null
-      ? await runBatch(database, compiled, this.settings, { ...options, isolation, readOnly, deferrable })
-      : await runOnConnection(this.#connection, database.dialect, compiled, options, () => this.#committing = true);
-    applyCommitted(this.tracker, database.dialect, compiled.plan, outcome.made);
-    return outcome;
-  }
-
-  /** Runs what writes; on an error the session fails, or its commit's outcome is unknown. */
-  async #carryOut(plan: Plan, doing: "flush" | "commit", run: () => Promise<Outcome>): Promise<Outcome> {
-    try {
-      return await run();
-    } catch (error) {
-      if (doing === "commit") this.#lost = true; // its transaction is over, here or on the server
-      if (doing === "commit" && isAmbiguous(error) && this.#mayBeCommitted) {
-        this.lifecycle.become("unknown");
-        const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
-        this.#doubtful = [...planned, ...this.tracker.touched()];
-        throw new CommitOutcomeUnknownError(
-          "The commit was sent and its answer was lost: it may or may not have been applied. " +
-            "Call rollback(), then read what is there before doing it again",
-          { cause: error },
-        );
-      }
-      this.#fail(error);
-      // Nothing can be done with it but to roll back: its locks are given back at once.
-      if (doing === "commit") await this.#connection?.rollback().catch(() => {});
-      throw error;
-    }
-  }
-
-  /** Whether a commit that has failed may have been applied, if its error does not say. */
-  get #mayBeCommitted(): boolean {
-    return this.#connection === null || this.#committing && this.#connection.mayBeCommitted !== false;
-  }
-
-  #fail(error: unknown): void {
-    if (error instanceof StaleDataError && error.instance !== null) this.#stale.add(error.instance);
-    if (isLoss(error)) this.#lost = true;
-    this.lifecycle.become("failed", error instanceof LedgeError ? error.name : "an error");
+    await this.events.after("afterCommit", { error: null });
+    if (outcome !== null) await warnOfGone(this.events, outcome);
   }
 
   /** Rolls back to a savepoint, or all of it: in the database where something was sent, in memory always. */
   async rollback(target?: SessionTransaction | string): Promise<void> {
-    if (target === undefined) return await this.#exclusive("rollback", "rollback", () => this.#rollbackAll());
-    const scope = typeof target === "string"
-      ? this.#savepoints.findLast(({ name }) => name === target)
-      : this.#savepoints.find((one) => one === target);
-    if (scope === undefined && target !== this.#root) {
-      throw new ValidationError(
-        `There is no open savepoint ${
-          typeof target === "string" ? JSON.stringify(target) : "like this"
-        } to roll back to`,
-      );
+    const scope = target === undefined ? null : this.#scopes.find(target);
+    if (scope === null) return await this.#rollbackAll();
+    if (this.#ending !== null) {
+      throw new InvalidStateError("Cannot roll back to a savepoint: the transaction is prepared; roll back all of it");
     }
-    if (scope === undefined) return await this.rollback();
-    await this.#exclusive("rollback", "rollback to a savepoint", async () => {
-      if (this.lifecycle.condition === "unknown" || this.#lost) {
+    await this.#undo("RollbackToSavepoint", { name: scope.name! }, async () => {
+      if (this.#failures.isLost) {
         throw new InvalidStateError("Cannot roll back to a savepoint: the whole transaction is lost; call rollback()");
       }
-      if (this.#connection !== null) {
-        await this.#onConnection(async (connection) => {
-          await connection.rollbackTo(scope.sqlName);
-          await connection.release(scope.sqlName);
-        });
+      try {
+        await this.branches.rollbackTo(scope.sqlName);
+      } catch (error) {
+        this.#failures.fail(error);
+        throw error;
       }
-      const at = this.#savepoints.indexOf(scope);
-      for (let i = this.#savepoints.length; i > at; i--) this.tracker.rollback();
-      this.#savepoints.length = at;
+      this.#scopes.leave(scope, () => this.tracker.rollback());
       this.extras.restore(scope.mark);
-      this.#expireStale();
+      this.#failures.expire(this.tracker);
       this.lifecycle.become("open");
     });
   }
 
   async #rollbackAll(): Promise<void> {
-    // Plain properties may have been changed since the last transaction ended: those go back too.
-    this.#autobegin();
+    const work = async () => {
+      // Plain properties may have been changed since the last transaction ended: those go back too.
+      this.#autobegin();
+      await this.#rollbackPrepared();
+      try {
+        await this.branches.rollback();
+      } finally {
+        this.#end(() => this.tracker.rollback());
+        this.#failures.expire(this.tracker);
+        this.lifecycle.become("open");
+      }
+    };
+    if (this.#scopes.root === null) await this.#exclusive("rollback", work); // nothing has begun, and nobody was told so
+    else await this.#undo("Rollback", {}, work);
+  }
+
+  /** Rolls back what is prepared. Throws, and leaves the session as it is, where that cannot be any more. */
+  async #rollbackPrepared(): Promise<void> {
+    const ending = this.#ending;
+    if (ending === null || !ending.isOpen) return;
     try {
-      await this.#connection?.rollback();
-    } finally {
-      const doubtful = this.#doubtful;
-      this.#end(() => this.tracker.rollback());
-      for (const state of doubtful) if (state.status === "persistent") this.tracker.expire(state);
-      this.#expireStale();
-      this.lifecycle.become("open");
+      await ending.rollback();
+    } catch (error) {
+      if (ending.isOpen) throw error;
+      await this.events.after("warning", {
+        message: "A prepared transaction is left for recover() to roll back",
+        error,
+      });
     }
   }
 
-  #expireStale(): void {
-    for (const instance of this.#stale) {
-      const state = knownState(instance);
-      if (state?.status === "persistent") this.tracker.expire(state);
+  /**
+   * Undoes something between its handlers. One that throws before it does not stop it: what was asked for is what it would
+   * have come to, and its error is thrown at the end.
+   */
+  async #undo(
+    action: "Rollback" | "RollbackToSavepoint",
+    details: { readonly name: string } | Record<never, never>,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    this.lifecycle.require("rollback");
+    const { events } = this;
+    const failed: unknown[] = [];
+    try {
+      await this.#exclusive("rollback", async () => {
+        const before = `before${action}` as "beforeRollback";
+        await events.before(before, details).catch((error) => void failed.push(error));
+        await work();
+      });
+    } catch (error) {
+      failed.unshift(error);
     }
-    this.#stale.clear();
+    await events.after(`after${action}` as "afterRollback", { ...details, error: failed[0] ?? null });
+    if (failed.length > 0) throw failed[0];
   }
 
   /** Ends the transaction: every frame, innermost first. */
   #end(endFrame: () => void): void {
     while (this.tracker.depth > 0) endFrame();
-    this.#connection = null;
-    this.#root = null;
-    this.#explicit = false;
-    this.#begin = {};
-    this.#savepoints = [];
+    this.branches.end();
+    this.#ending = null;
+    this.#scopes.clear();
+    this.#beginning.end();
+    this.#isExplicit = false;
     this.extras.clear();
-    this.#wrote = false;
-    this.#lost = false;
-    this.#committing = false;
-    this.#doubtful = [];
+    this.#failures.clear();
   }
 
   /** Ends the session: rolls back what the database holds, lets go of every instance as it is. */
-  async close(): Promise<void> {
+  async close(hasError = false): Promise<void> {
     if (this.lifecycle.condition === "closed") return;
-    await this.#exclusive("close", "close", async () => {
+    this.lifecycle.require("close");
+    try {
+      await this.#letGo("close", "closed");
+    } catch (error) {
+      if (!hasError) throw error;
+      await this.events.after("warning", { message: "The transaction could not be rolled back on close()", error });
+    }
+  }
+
+  /** Does what `close` does, and is as new. */
+  async reset(): Promise<void> {
+    await this.#letGo("reset", "open");
+  }
+
+  /** Does what `close` does without a word to the database: the connection is given up as it is. */
+  async invalidate(): Promise<void> {
+    this.lifecycle.require("invalidate");
+    if (this.lifecycle.condition === "closed") return;
+    // At once: what is under way on a connection that does not answer would be waited for otherwise.
+    await this.branches.rollback({ signal: AbortSignal.abort() }).catch(() => {});
+    await this.#letGo("invalidate", "closed");
+  }
+
+  async #letGo(method: string, then: "open" | "closed"): Promise<void> {
+    await this.#exclusive(method, async () => {
       try {
-        await this.#connection?.rollback();
+        if (method !== "invalidate") await this.#rollbackPrepared().catch(() => {}); // else it is for recover()
+        await this.branches.rollback();
       } finally {
         this.tracker.clear();
+        this.#failures.expire(this.tracker);
         this.#end(() => {});
-        this.lifecycle.become("closed");
+        this.branches.reset();
+        this.lifecycle.become(then);
       }
     });
   }

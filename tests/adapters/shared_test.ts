@@ -28,6 +28,7 @@ Deno.test("readSqliteError() knows an error by SQLite's words alone, and what th
       ["UNIQUE constraint failed: index 'i'", UniqueViolationError, { constraint: "i" }],
       ["UNIQUE constraint failed", UniqueViolationError, undefined],
       ["FOREIGN KEY constraint failed", ForeignKeyViolationError, undefined],
+      ["It was rolled back: FOREIGN KEY constraint failed", ForeignKeyViolationError, undefined],
       ["NOT NULL constraint failed: a.x", NotNullViolationError, { table: "a", columns: ["x"] }],
       ["CHECK constraint failed: positive", CheckViolationError, { constraint: "positive" }],
       ["cannot store TEXT value in INTEGER column a.x", DataError, { table: "a", columns: ["x"] }],

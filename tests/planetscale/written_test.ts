@@ -56,7 +56,6 @@ test("a new row with the key 0 is refused before anything is sent, where the ser
   await refused(() => session.commit(), ValidationError, "Item.id of a new row is 0");
   assertEquals(place.front.requests, 0);
   await session.rollback();
-  // After the first statement of a conversation it is refused too, and what went before is undone.
   await refused(() => session.execute(insert(Item).values({ id: 0, text: "zero" })), ValidationError, "is 0");
   await session.rollback();
   await closed(place.front);

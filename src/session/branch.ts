@@ -1,0 +1,150 @@
+/**
+ * The part of a session's transaction that is on one database: its reads, its savepoints, and the connection that it
+ * upgrades to when work needs a conversation. (A transaction over several databases has a branch on each, as X/Open XA
+ * calls it.) Knows nothing of instances.
+ *
+ * @module
+ */
+import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
+import { UnsupportedError } from "../errors.ts";
+import { ReadQueue, type ReadTarget } from "../execution/reads.ts";
+import type { Statement } from "../sql/statement.ts";
+import type { Failures } from "./failures.ts";
+import { type BeginOptions, needsSnapshot, type SessionMode, type SessionOptions } from "./options.ts";
+
+/** One database's part of a session's transaction. */
+export class Branch implements ReadTarget {
+  readonly database: Database;
+  readonly reads: ReadQueue;
+  /** The options of the transaction, given when it began. */
+  begin: BeginOptions = {};
+  /** Told when something is written. */
+  onWrite: () => void = () => {};
+  /** Opens a connection in place of the database's `connect`; for one transaction. */
+  connectBy: ((options: CallOptions & TransactionOptions) => Promise<Connection>) | null = null;
+  #wrote = false;
+  readonly #options: SessionOptions;
+  readonly #failures: Failures;
+  #connection: Connection | null = null;
+  #opening: Promise<Connection> | null = null;
+  /** The savepoints that are open, outermost first, as the database calls them: in memory alone without a connection. */
+  #savepoints: string[];
+
+  constructor(database: Database, options: SessionOptions, failures: Failures, savepoints: readonly string[] = []) {
+    this.database = database;
+    this.#options = options;
+    this.#failures = failures;
+    this.#savepoints = [...savepoints];
+    this.reads = new ReadQueue(this);
+  }
+
+  /** Whether the connection's transaction wrote something, so that what is read may be undone. */
+  get wrote(): boolean {
+    return this.#wrote;
+  }
+  set wrote(wrote: boolean) {
+    this.#wrote = wrote;
+    if (wrote) this.onWrite();
+  }
+
+  /** The open transaction, if there is one. */
+  get connection(): Connection | null {
+    return this.#connection;
+  }
+
+  /** When to open an interactive transaction. */
+  get mode(): SessionMode {
+    return this.begin.mode ?? this.#options.mode ?? "auto";
+  }
+
+  /** The statement that makes the transaction's settings; null where it has none. */
+  get settings(): Statement | null {
+    const settings = { ...this.#options.settings, ...this.begin.settings };
+    return Object.keys(settings).length === 0 ? null : this.database.dialect.settings!(settings);
+  }
+
+  /** Whether reads need a connection that is not there yet. */
+  get mustConnect(): boolean {
+    if (this.#connection !== null) return false;
+    return this.mode === "interactive" || needsSnapshot(this.begin) ||
+      this.database.batch === undefined && this.settings !== null;
+  }
+
+  /** Opens the interactive transaction, with every savepoint that is open. Refused where it cannot be. */
+  async connect(why: string, options: CallOptions = {}): Promise<Connection> {
+    if (this.#connection !== null) return this.#connection;
+    this.#opening ??= this.#open(why, options).finally(() => this.#opening = null);
+    return await this.#opening;
+  }
+
+  async #open(why: string, options: CallOptions): Promise<Connection> {
+    const { database } = this;
+    if (this.mode === "batch") {
+      throw new UnsupportedError(
+        `${why} needs an interactive transaction, and the session's mode is "batch"; use mode "auto", or put the work in the commit with stage(), require() or assign()`,
+      );
+    }
+    if (!database.capabilities.interactive) {
+      throw new UnsupportedError(
+        `${why} needs an interactive transaction, and ${database.description} has none; ` +
+          "configure one, or put the work in the commit with stage(), require() or assign()",
+      );
+    }
+    const { isolation, readOnly, deferrable } = this.begin;
+    const how = { isolation, readOnly, deferrable, ...options };
+    const connection = await (this.connectBy === null ? database.connect(how) : this.connectBy(how));
+    this.#connection = connection;
+    this.wrote = false;
+    try {
+      const { settings } = this;
+      if (settings !== null) await this.exclusive(() => connection.execute(settings));
+      for (const name of this.#savepoints) await this.exclusive(() => connection.savepoint(name));
+    } catch (error) {
+      this.#failures.fail(error); // it has begun, and not as it was to
+      throw error;
+    }
+    return connection;
+  }
+
+  /** Runs something on the connection, after what is under way there. */
+  exclusive<T>(run: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.reads.exclusive(() => run(this.#connection!));
+  }
+
+  /** Sets a savepoint; sends nothing until there is a connection. */
+  async savepoint(name: string): Promise<void> {
+    if (this.#connection !== null) await this.exclusive((connection) => connection.savepoint(name));
+    this.#savepoints.push(name);
+  }
+
+  /** Releases a savepoint, and those inside it. */
+  async release(name: string): Promise<void> {
+    if (this.#connection !== null) await this.exclusive((connection) => connection.release(name));
+    this.#savepoints.length = this.#savepoints.indexOf(name);
+  }
+
+  /** Rolls back to a savepoint and ends it, and those inside it. */
+  async rollbackTo(name: string): Promise<void> {
+    if (this.#connection !== null) {
+      await this.exclusive(async (connection) => {
+        await connection.rollbackTo(name);
+        await connection.release(name);
+      });
+    }
+    this.#savepoints.length = this.#savepoints.indexOf(name);
+  }
+
+  /** Rolls back what the database holds; the branch is still to be ended. */
+  async rollback(options?: CallOptions): Promise<void> {
+    await this.#connection?.rollback(options);
+  }
+
+  /** Forgets the transaction, which is over. */
+  end(): void {
+    this.#connection = null;
+    this.#savepoints = [];
+    this.begin = {};
+    this.wrote = false;
+    this.connectBy = null;
+  }
+}

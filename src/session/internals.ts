@@ -1,0 +1,17 @@
+/**
+ * How functions that take a session (bulk, two-phase commit) reach the rooms behind its face. Nothing else may: a session
+ * is used by its public methods.
+ *
+ * @module
+ */
+import type { Reading } from "./reading.ts";
+import type { Transactions } from "./transaction.ts";
+
+/** The name of the method, which a session that stands for another one forwards like any other. */
+export const internals: unique symbol = /* @__PURE__ */ Symbol("ledge.internals");
+
+/** The rooms behind a session. */
+export interface Internals {
+  readonly transactions: Transactions;
+  readonly reading: Reading;
+}
