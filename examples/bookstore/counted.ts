@@ -69,6 +69,9 @@ function countedConnection(connection: Connection, count: (statements: number) =
       count(0);
       return connection.rollback(options);
     },
+    get database() {
+      return connection.database;
+    },
     get native() {
       return connection.native;
     },

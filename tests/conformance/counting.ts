@@ -23,6 +23,7 @@ export function counting(db: Database): { db: Database; counts: Counts } {
     counts.statements += statements;
   };
   const connection = (inner: Connection): Connection => ({
+    database: inner.database,
     native: inner.native,
     execute: (statement, options) => (count(1), inner.execute(statement, options)),
     batch: (statements, options) => (count(statements.length), inner.batch(statements, options)),

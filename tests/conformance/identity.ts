@@ -106,6 +106,16 @@ export function identitySuite(target: Target): void {
     await refused(() => session.delete(ann), ValidationError, "not in the session");
   });
 
+  test(target, "session.remove() is session.delete() by another name", async (place) => {
+    await place.save(author("Ann", { a: [1] }));
+    await using session = place.session();
+    const [ann] = await session.query(Author).include({ books: { reviews: true } }).all();
+    await session.remove(ann!);
+    assertEquals([session.deleted.has(ann!), session.inspect(ann!).markedDeleted], [true, true]);
+    await session.commit();
+    assertEquals([await place.rows("authors"), await place.rows("books"), await place.rows("reviews")], [0, 0, 0]);
+  });
+
   test(target, "session.add() takes a deletion back that is not flushed", async (place) => {
     await place.save(new Author({ name: "Ann" }));
     await using session = place.session();
@@ -201,6 +211,21 @@ export function identitySuite(target: Target): void {
     const bob = session.add(new Author({ name: "Bob" }));
     assertEquals(new Set(session), new Set<object>([ann, bob]));
     assertEquals([...session.identityMap], [ann]);
+  });
+
+  test(target, "session.identityMap finds persistent instances by key, and sends nothing", async (place) => {
+    await place.save(new Author({ name: "Ann" }), new Author({ name: "Bob" }));
+    await using session = place.session();
+    const ann = await session.query(Author).where({ name: "Ann" }).one();
+    const bob = await place.session().query(Author).where({ name: "Bob" }).one();
+    const pending = session.add(new Author({ name: "Cy" }));
+    await sendsNothing(place, () => {
+      const map = session.identityMap;
+      assertEquals(map.size, 1);
+      assertStrictEquals(map.get(Author, ann.id), ann);
+      assertEquals([map.get(Author, bob.id), map.get(Author, { id: pending.id })], [null, null]);
+      assertEquals([ann, bob, pending].map(({ id }) => map.has(Author, id)), [true, false, false]);
+    });
   });
 
   test(target, "session.inspect() tells what changed, from what to what", async (place) => {

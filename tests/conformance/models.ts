@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { Cell, Lid, Mark } from "./composite_models.ts";
+import { Media, MediaNote, Shelf, Studio } from "./inheritance_models.ts";
 import { type AnyModel, belongsTo, hasMany, hasOne, manyToMany, model, sql, t } from "../../mod.ts";
 
 /** Keys made by the client, versions, cascades of every kind. */
@@ -332,6 +334,13 @@ export const models: readonly AnyModel[] = [
   Site,
   Room,
   Desk,
+  Studio,
+  Media,
+  MediaNote,
+  Shelf,
+  Cell,
+  Lid,
+  Mark,
 ];
 
 /** The tables of the models and of their links, those that refer before those that are referred to. */
@@ -367,6 +376,15 @@ export const tables: readonly string[] = [
   "desks",
   "rooms",
   "sites",
+  "shelf_media",
+  "shelves",
+  "media_notes",
+  "media",
+  "studios",
+  "cell_marks",
+  "lids",
+  "marks",
+  "cells",
 ];
 
 /** An author with books, each with reviews of these many stars. */

@@ -34,6 +34,7 @@ const EMPTY = [
   "UPDATE teams SET lead_id = NULL",
   "UPDATE employees SET manager_id = NULL",
   "UPDATE folders SET parent_id = NULL",
+  "UPDATE cells SET above_x = NULL, above_y = NULL",
   ...tables.map((table) => `DELETE FROM ${table}`),
 ];
 

@@ -228,7 +228,10 @@ export function test(target: Target, name: string, body: (place: Place) => Promi
 async function refusesConversation(body: () => Promise<void>): Promise<void> {
   const error = await refused(body, UnsupportedError, "needs an interactive transaction", "configure one", "stage(");
   assertEquals(error.code, "LEDGE_UNSUPPORTED");
-  assert(/^(execute|flush|start|begin|connection|query|get|refresh)\b.*\(/.test(error.message), error.message);
+  assert(
+    /^(execute|flush|start|begin|connection|native|query|get|refresh|bulk\w+)\b.*\(/.test(error.message),
+    error.message,
+  );
 }
 
 // deno-lint-ignore no-explicit-any

@@ -4,7 +4,8 @@
  */
 import { type Kind, type Shape, shapes } from "./models.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
-import { LeftOut, leftOut } from "./left_out.ts";
+import { LeftOut } from "./left_out.ts";
+import type { BulkRow } from "./bulk.ts";
 
 /** Stands for a value that is not known until it is read again. */
 export const EXPIRED: unique symbol = Symbol("expired");
@@ -49,10 +50,10 @@ export class Mirror {
   /** The instance; found in the identity map when it was loaded. */
   instance: object | null = null;
   data: Held;
+  /** How many frames were open when it was loaded from a row that this transaction had written; 0 otherwise. */
+  phantom = 0;
   /** Whether it came into the session through a collection whose orphans are deleted. */
   byCollection = false;
-  /** Whether it was loaded from a row that this transaction had written. */
-  phantom = false;
   /** The transactions whose rollback undoes the insertion of what was taken out of the session. */
   undoneBy: ReadonlySet<object> = new Set();
 
@@ -87,6 +88,8 @@ interface Frame {
   /** What changed its bookkeeping since: what is read of it now does not outlive a rollback. */
   readonly touched: Set<Mirror>;
   db: Rows | null;
+  /** What waited in bulk when it began. */
+  readonly bulk: readonly BulkRow[];
 }
 
 /** A copy that later changes do not reach. */
@@ -118,6 +121,8 @@ export class World {
   view: Rows | null = null;
   /** Whether the connection's transaction has written. */
   wrote = false;
+  /** Rows of no instance that wait for the next flush or commit. Never changed in place. */
+  bulk: readonly BulkRow[] = [];
   readonly mirrors: Mirror[] = [];
   readonly frames: Frame[] = [];
   #serial = 0;
@@ -166,13 +171,14 @@ export class World {
       }
       saved.set(mirror, held);
     }
-    this.frames.push({ name, saved, touched: new Set(), db: this.view && new Rows(this.view) });
+    this.frames.push({ name, saved, touched: new Set(), db: this.view && new Rows(this.view), bulk: this.bulk });
   }
 
   release(depth: number): void {
     while (this.frames.length > depth) {
       const { touched } = this.frames.pop()!;
       for (const mirror of touched) this.frames.at(-1)?.touched.add(mirror);
+      for (const mirror of this.mirrors) mirror.phantom = Math.min(mirror.phantom, this.frames.length);
     }
   }
 
@@ -195,6 +201,7 @@ export class World {
   #end(): void {
     this.frames.length = 0;
     this.view = null;
+    this.bulk = [];
     this.wrote = false;
   }
 
@@ -203,16 +210,40 @@ export class World {
     this.autobegin(); // what was changed outside any transaction is put back too
     const frame = this.frames[depth];
     if (frame === undefined) return;
+    const after = depth === 0 ? this.committed : frame.db ?? this.rows;
+    // Of a row that was an instance's. One of a row that never was stays, expired: nothing says that its row is gone.
+    const wasInserted = (mirror: Mirror) =>
+      this.mirrors.some((one) => one.undoneBy.size > 0 && one.kind === mirror.kind && one.key === mirror.key);
+    const phantoms = this.mirrors.filter((mirror) =>
+      mirror.phantom > 0 && after.get(mirror.kind, mirror.key) === undefined && wasInserted(mirror)
+    );
+    const held = new Map(phantoms.map((mirror) => [mirror, mirror.data]));
+    // Where the row goes only with an outer frame, the one that it was loaded in makes it unknown first.
+    const isUnknown = ({ phantom, kind, key }: Mirror) =>
+      phantom > depth + 1 &&
+      !this.mirrors.some((one) => one.kind === kind && one.key === key && one.undoneBy.has(this.frames[phantom - 1]!));
+    const unknown = new Set(phantoms.filter(isUnknown));
     // From the inside out: what becomes transient keeps what it held at the innermost savepoint.
     while (this.frames.length > depth) {
       const inner = this.frames.pop()!;
       for (const mirror of this.mirrors) this.#restore(mirror, inner);
     }
     if (depth === 0) this.#end();
-    else if (this.view !== null) this.view = frame.db;
-    const isPhantom = ({ kind, key, phantom, data }: Mirror) =>
-      phantom && data.status === "persistent" && this.rows.get(kind, key) === undefined;
-    if (leftOut.phantom && this.mirrors.some(isPhantom)) throw new LeftOut("a row that was loaded was rolled back");
+    else {
+      if (this.view !== null) this.view = frame.db;
+      this.bulk = frame.bulk; // what was sent since waits again
+    }
+    // Loaded from a row that is not there any more: let go as it is.
+    for (const [mirror, data] of held) {
+      if (data.status === "deleted") throw new LeftOut("loaded, deleted, and its insertion rolled back");
+      if (data.status !== "persistent") continue;
+      if (unknown.has(mirror)) {
+        expire(mirror, data);
+        data.rels = {};
+      }
+      mirror.data = { ...data, status: "detached", gone: true, marked: false, base: null, loaded: {} };
+    }
+    for (const mirror of this.mirrors) mirror.phantom = Math.min(mirror.phantom, depth);
   }
 
   #restore(mirror: Mirror, frame: Frame): void {
@@ -252,7 +283,7 @@ export class World {
     if (known === undefined) {
       const mirror = this.create(kind, { ...row });
       Object.assign(mirror.data, { status: "persistent", base: { ...row } });
-      mirror.phantom = this.committed.get(kind, key) === undefined;
+      mirror.phantom = this.committed.get(kind, key) === undefined ? this.frames.length : 0;
       for (const { saved } of this.frames) {
         const held = copyHeld(mirror.data);
         if (this.wrote) expire(mirror, held);
@@ -262,22 +293,23 @@ export class World {
     }
     if (Object.values(known.data.base!).includes(EXPIRED)) {
       const { base, cols } = known.data;
-      const unknown = Object.keys(row).filter((one) => base![one] === EXPIRED && cols[one] === EXPIRED);
+      const unknown = Object.keys(row).filter((one) => base![one] === EXPIRED && !(cols[one] instanceof Plus));
       this.#learn(known, (held) => {
         for (const column of unknown) {
-          if (held.base![column] !== EXPIRED || held.cols[column] !== EXPIRED) continue;
-          held.base![column] = held.cols[column] = row[column];
+          if (held.base![column] !== EXPIRED) continue;
+          held.base![column] = row[column];
+          if (held.cols[column] === EXPIRED) held.cols[column] = row[column];
         }
       }, true);
     }
     return known;
   }
 
-  /** Overwrites what an instance holds by its row. */
-  refresh(mirror: Mirror): void {
+  /** Overwrites what an instance holds by its row, all or one column of it. */
+  refresh(mirror: Mirror, only?: string): void {
     const row = this.rows.get(mirror.kind, mirror.key)!;
     this.#learn(mirror, (held) => {
-      for (const column of Object.keys(row)) {
+      for (const column of only === undefined ? Object.keys(row) : [only]) {
         const { base, cols } = held;
         const changed = held !== mirror.data && cols[column] !== base![column] && cols[column] !== EXPIRED;
         base![column] = row[column];
@@ -435,7 +467,8 @@ export class World {
     mirror.data.status = mirror.data.status === "pending" ? "transient" : "detached";
   }
 
-  expire(mirror: Mirror): void {
+  /** Expires an instance, or one column or relation of it. */
+  expire(mirror: Mirror, property?: string): void {
     this.touch(mirror);
     const { cols, given } = mirror.data;
     for (const column of Object.keys(cols)) {
@@ -443,7 +476,13 @@ export class World {
         given[column] = cols[column];
       }
     }
-    expire(mirror, mirror.data);
+    if (property === undefined) return expire(mirror, mirror.data);
+    const { base, rels, loaded } = mirror.data;
+    if (property in mirror.shape.columns) cols[property] = base![property] = EXPIRED;
+    else {
+      delete rels[property];
+      delete loaded[property];
+    }
   }
 }
 

@@ -4,9 +4,11 @@
  */
 import { Session, sql } from "../../mod.ts";
 import type { Run } from "./harness.ts";
+import { bulkOperations } from "./bulk_operations.ts";
+import { AUTHORS, authorValues, EMAILS, EPOCH, type Operation, pick } from "./choosing.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EXPIRED, list, type Mirror, Plus } from "./model.ts";
-import { Author, classes, type Kind, kinds, type Shape, shapes } from "./models.ts";
+import { Author, Book, classes, type Kind, kinds, Review, type Shape, shapes } from "./models.ts";
 import { changedColumns } from "./plan.ts";
 import { type Key, plain } from "./rows.ts";
 
@@ -16,17 +18,6 @@ export interface Gene {
   readonly a: number;
   readonly b: number;
   readonly c: number;
-}
-
-/** Does something, and says what; null when there is nothing to do it to. */
-type Operation = (run: Run, a: number, b: number, c: number) => Promise<boolean> | boolean;
-
-const AUTHORS = [1, 2, 3, 4].map((n) => `0190a000-0000-7000-8000-00000000000${n}`);
-const EMAILS = [null, "a@x", "b@x", "c@x"];
-const EPOCH = Date.UTC(2024, 0, 1);
-
-function pick<T>(from: readonly T[], n: number): T | undefined {
-  return from[n % from.length];
 }
 
 /** The instances of some models that pass a test, the youngest last. */
@@ -41,13 +32,7 @@ const persistent = (mirror: Mirror) => mirror.data.status === "persistent";
 const usable = (mirror: Mirror) => mirror.live || mirror.data.status === "transient";
 
 function author(run: Run, key: number, email: number, name = "ann"): Mirror {
-  const values = {
-    id: pick(AUTHORS, key)!,
-    name,
-    email: pick(EMAILS, email)!,
-    born: new Date(EPOCH),
-    meta: { n: 1, list: [] },
-  };
+  const values = authorValues(key, email, name);
   const mirror = run.world.create("Author", {
     ...values,
     born: values.born.toISOString(),
@@ -128,6 +113,8 @@ function saysNothingNew({ data, shape, key, live }: Mirror): boolean {
 
 /** Every operation, by name. */
 export const operations = {
+  ...bulkOperations,
+
   async addAuthor(run, a, b): Promise<boolean> {
     await add(run, author(run, a, b));
     return true;
@@ -240,7 +227,8 @@ export const operations = {
     const mirror = pick(some(run, ["Book", "Review", "Employee"], live), a);
     if (mirror === undefined) return false;
     const [{ fk, target, nullable }] = mirror.shape.parents as [typeof mirror.shape.parents[number]];
-    const keys = [...run.world.rows.tables[target].keys()];
+    const waiting = run.world.bulk.filter((one) => one.does === "insert" && one.kind === target && target === "Author");
+    const keys = [...new Set([...run.world.rows.tables[target].keys(), ...waiting.map(({ key }) => key)])];
     const key = nullable && c % 4 === 0 ? null : pick(keys, b);
     if (key === undefined) return false;
     run.trace.push(`  ${mirror}.${fk} = ${key}`);
@@ -361,7 +349,7 @@ export const operations = {
     const name = b % 2 > 0 ? pick(relationsOf(shapes[kind]), b) : undefined;
     run.trace.push(`  ${kind}${name === undefined ? "" : ` with ${name}`}`);
     world.autobegin();
-    const mustFlush =
+    const mustFlush = world.bulk.some((one) => one.kind === kind) ||
       some(run, [kind], ({ data }) => data.status === "pending" || data.status === "persistent" && data.marked).length >
         0 ||
       some(run, [kind], (one) => one.live && persistent(one) && changedColumns(one).length > 0).length > 0;
@@ -404,6 +392,65 @@ export const operations = {
     run.world.autobegin();
     run.session.expire(run.of(mirror));
     run.world.expire(mirror);
+    return true;
+  },
+
+  /** Expires one column or relation. */
+  expireSome(run, a, b): boolean {
+    const mirror = pick(some(run, kinds, persistent), a);
+    const name = mirror && pick([...Object.keys(mirror.shape.columns).slice(1), ...relationsOf(mirror.shape)], b);
+    const { frames } = run.world;
+    if (mirror === undefined || frames.length > 1 && frames[0]!.saved.get(mirror)?.status !== "persistent") {
+      return false;
+    }
+    run.trace.push(`  ${mirror}.${name}`);
+    run.world.autobegin();
+    run.session.expire(run.of(mirror), [name!]);
+    run.world.expire(mirror, name);
+    return true;
+  },
+
+  /** Reads one column again. */
+  async refreshSome(run, a, b): Promise<boolean> {
+    const mirror = pick(some(run, kinds, persistent), a);
+    const name = mirror && pick(Object.keys(mirror.shape.columns).slice(1), b);
+    // What is gone cannot be read; what a rollback leaves of it is said nowhere.
+    if (mirror === undefined || run.world.rows.get(mirror.kind, mirror.key) === undefined) return false;
+    run.trace.push(`  ${mirror}.${name}`);
+    run.world.autobegin();
+    await run.session.refresh(run.of(mirror), { properties: [name!] });
+    run.world.refresh(mirror, name);
+    run.world.hydrate(mirror.kind, mirror.key!);
+    return true;
+  },
+
+  /** Merges a book that came from elsewhere, with its reviews or without. */
+  async mergeBook(run, a, b, c): Promise<boolean> {
+    const { world, session } = run;
+    const key = pick([...world.rows.tables.Book.keys()], a);
+    if (key === undefined) return false;
+    const known = world.find("Book", key);
+    const reviews = c % 3 === 0 ? undefined : Array.from({ length: c % 3 - 1 }, (_, i) => new Review({ stars: i }));
+    const values = { id: key as number, title: `m${b % 3}` };
+    const given = reviews === undefined ? new Book(values) : Book.create({ ...values, reviews });
+    run.trace.push(`  Book ${key} with ${reviews === undefined ? "nothing" : reviews.length}`);
+    world.autobegin();
+    const merged: object = await session.merge(given);
+    const expired = known !== undefined && Object.values(known.data.base!).includes(EXPIRED);
+    const mirror = known === undefined || expired ? world.hydrate("Book", key) : known;
+    assert(merged === run.of(mirror), "merge() gave another instance");
+    mirror.data.cols.title = values.title;
+    mirror.data.marked = false;
+    if (reviews === undefined) return true;
+    // What has to be read anyway is read with its reviews: those that were expired are known then.
+    if (mirror.data.loaded.reviews === undefined || expired) world.load(mirror, "reviews");
+    mirror.data.rels.reviews = (merged as Book).reviews!.map((review, i) => {
+      const one = world.create("Review", { stars: i });
+      one.instance = review;
+      one.data.status = "pending";
+      one.byCollection = true;
+      return one;
+    });
     return true;
   },
 
@@ -521,7 +568,8 @@ export const operations = {
     const target = known ?? twin;
     const expired = known !== undefined && Object.values(known.data.base!).includes(EXPIRED);
     if (expired && row === undefined) return false;
-    const version = (expired || target === undefined ? row?.version : target.data.base?.version) as number | undefined;
+    const held = target === undefined ? EXPIRED : target.data.base?.version;
+    const version = (held === EXPIRED ? row?.version : held) as number | undefined;
     const given = new Author({
       id: key,
       name: `m${b % 3}`,
@@ -574,6 +622,9 @@ export const weights: Partial<Record<Gene["op"], number>> = {
   flush: 2,
   commit: 6,
   changeOutside: 2,
+  bulkInsert: 2,
+  bulkUpdate: 3,
+  bulkSave: 2,
 };
 
 export type { Key };

@@ -3,7 +3,8 @@
  * holds then. Nothing is said of the order of statements: the rows at the end must be right, and valid rows must go in.
  */
 import { type Cell, EXPIRED, list, type Mirror, Plus, type Related, sameMembers, type World } from "./model.ts";
-import { LeftOut, leftOut } from "./left_out.ts";
+import { type BulkRow, writeBulk } from "./bulk.ts";
+import type { Kind } from "./models.ts";
 import { type Key, Rows, type Value } from "./rows.ts";
 
 /** The parent that a foreign key is to have. */
@@ -18,6 +19,8 @@ export interface Plan {
   readonly errors: ReadonlySet<string>;
   /** Instances that a StaleDataError may name. */
   readonly stale: ReadonlySet<Mirror>;
+  /** Whether a StaleDataError may name no instance: that of a bulk row. */
+  readonly staleBulk: boolean;
   /** Whether it may have added some of what it reaches before it failed. */
   readonly partial: boolean;
   /** Whether it writes anything. */
@@ -40,7 +43,14 @@ const refuse = (why: string, by = "ValidationError"): never => {
 
 /** Plans a flush of everything. Adds what the session's instances reach, as the flush does. */
 export function planFlush(world: World): Plan {
-  const nothing = { stale: new Set<Mirror>(), writes: false, unsaid: null, partial: false, apply: () => {} };
+  const nothing = {
+    stale: new Set<Mirror>(),
+    staleBulk: false,
+    writes: false,
+    unsaid: null,
+    partial: false,
+    apply: () => {},
+  };
   if (world.cascadeSave(world.mirrors) !== null) {
     return { ...nothing, partial: true, errors: new Set(["ValidationError"]) };
   }
@@ -81,9 +91,6 @@ class Flush {
     this.#relations();
     this.#cascade();
     this.#check();
-    const frees = (mirror: Mirror) =>
-      mirror.shape.unique.some((one) => mirror.data.base![one] === EXPIRED && mirror.data.cols[one] !== EXPIRED);
-    if (leftOut.freedByExpired && this.#updates().some(frees)) throw new LeftOut("a unique value that is not known");
     const unsaid = [...this.#linked.keys()].some((id) => this.#unlinked.has(id))
       ? "a link is added from one end and taken away from the other"
       : null;
@@ -92,21 +99,26 @@ class Flush {
     const before = JSON.stringify(this.#world.rows.dump());
     let temporary = 0;
     const keys = new Map<Mirror, Key>();
-    const after = this.#rows(
-      (mirror) => {
-        if (!keys.has(mirror)) keys.set(mirror, --temporary);
-        return keys.get(mirror)!;
-      },
-      stale,
-      errors,
-    );
+    const keyOf = (mirror: Mirror): Key => {
+      if (!keys.has(mirror)) keys.set(mirror, --temporary);
+      return keys.get(mirror)!;
+    };
+    const after = this.#rows(keyOf, stale, errors);
+    const staleBulk = errors.has("StaleDataError");
     if (stale.size > 0) errors.add("StaleDataError");
     for (const error of after.broken()) errors.add(error);
-    if (errors.size === 0 && this.#swaps(after)) errors.add("ValidationError");
+    if (errors.size === 0 && this.#swaps(after)) {
+      errors.add("ValidationError");
+      // A circle that goes through a value which is not known is found by the database.
+      const isUnknown = (mirror: Mirror) => mirror.shape.unique.some((one) => mirror.data.base![one] === EXPIRED);
+      if (this.#updates().some(isUnknown)) errors.add("UniqueViolationError");
+    }
     return {
       errors,
       stale,
-      unsaid,
+      unsaid: unsaid ??
+        (this.#dependsOnOrder(keyOf, after, errors) ? "bulk rows may go before a change, or after it" : null),
+      staleBulk,
       partial: false,
       writes: JSON.stringify(after.dump()) !== before,
       apply: (keyOf) => this.#apply(keyOf),
@@ -284,8 +296,37 @@ class Flush {
     return row;
   }
 
-  #rows(made: (mirror: Mirror) => Key, stale: Set<Mirror>, errors: Set<string>): Rows {
-    const { rows } = this.#world;
+  /**
+   * Bulk rows go before what the session updates and deletes, unless they have to wait for a new row of it, which may have
+   * to wait for such a change in turn. Only where that makes no difference can it be said what comes of both.
+   */
+  #dependsOnOrder(made: (mirror: Mirror) => Key, after: Rows, errors: ReadonlySet<string>): boolean {
+    if (this.#world.bulk.length === 0 || ![...this.#inserts].some(({ key }) => key !== undefined)) return false;
+    const stale = new Set<Mirror>();
+    const others = new Set<string>();
+    const late = this.#rows(made, stale, others, "late");
+    if (stale.size > 0) others.add("StaleDataError");
+    for (const error of late.broken()) others.add(error);
+    return JSON.stringify(late.dump()) !== JSON.stringify(after.dump()) ||
+      [...others].sort().join() !== [...errors].sort().join();
+  }
+
+  #rows(
+    made: (mirror: Mirror) => Key,
+    stale: Set<Mirror>,
+    errors: Set<string>,
+    bulk: "early" | "late" | "none" = "early",
+  ): Rows {
+    const rows = new Rows(this.#world.rows);
+    // An update may be of a row that the session inserts.
+    const isNew = (kind: Kind, key: unknown) => [...this.#inserts].some((one) => one.kind === kind && one.key === key);
+    const isOfNew = ({ does, kind, key }: BulkRow) => does === "update" && isNew(kind, key);
+    const waits = (one: BulkRow) => bulk === "late" || isOfNew(one);
+    const write = (to: Rows, some: readonly BulkRow[]) => {
+      for (const error of writeBulk(to, some, isNew)) errors.add(error);
+    };
+    const all = bulk === "none" ? [] : this.#world.bulk;
+    write(rows, all.filter((one) => !waits(one)));
     const after = new Rows(rows);
     for (const mirror of this.#deletes) {
       const row = rows.get(mirror.kind, mirror.key);
@@ -326,6 +367,7 @@ class Flush {
     }
     const live = ([book, tag]: readonly [Mirror, Mirror]) => !this.#deletes.has(book) && !this.#deletes.has(tag);
     const link = ([book, tag]: readonly [Mirror, Mirror]) => `${this.#keyOf(book, made)}:${this.#keyOf(tag, made)}`;
+    write(after, all.filter(waits));
     for (const pair of this.#unlinked.values()) if (live(pair)) after.links.delete(link(pair));
     for (const pair of this.#linked.values()) {
       if (!live(pair)) continue;
@@ -339,15 +381,11 @@ class Flush {
 
   #apply(made: (mirror: Mirror) => Key): void {
     const world = this.#world;
-    const rows = this.#rows(made, new Set(), new Set());
+    const written = this.#rows(made, new Set(), new Set());
+    // What is inserted holds nothing of bulk rows that update it.
+    const unbulked = this.#rows(made, new Set(), new Set(), "none");
     const updates = this.#updates();
     const inserted = [...this.#inserts];
-    const away = (mirror: Mirror) =>
-      mirror.shape.parents.some(({ fk }) =>
-        mirror.data.base?.[fk] === EXPIRED &&
-        (this.#assignmentOf(mirror, fk) !== undefined || mirror.data.cols[fk] !== EXPIRED)
-      );
-    if (leftOut.expiredChildLeaves && updates.some(away)) throw new LeftOut("an expired child has another parent");
     const before = new Map(world.mirrors.map((mirror) => [mirror, mirror.data.base]));
     for (const mirror of inserted) {
       const { cols } = mirror.data;
@@ -365,6 +403,7 @@ class Flush {
     for (const mirror of [...inserted, ...updates]) {
       const { data } = mirror;
       world.touch(mirror);
+      const rows = inserted.includes(mirror) ? unbulked : written;
       const row = rows.get(mirror.kind, keys.get(mirror) ?? mirror.key)!;
       const base: Record<string, Cell> = { ...data.base };
       for (const column of Object.keys(row)) {
@@ -384,8 +423,9 @@ class Flush {
       if (mirror.data.status === "persistent") this.#settle(mirror, inserted.includes(mirror), before);
     }
     if (world.view !== null) {
-      Object.assign(world, { view: rows });
-    } else world.committed = rows;
+      Object.assign(world, { view: written });
+    } else world.committed = written;
+    world.bulk = [];
   }
 
   /** What relation properties hold agrees with the database. */

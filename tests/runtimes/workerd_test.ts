@@ -7,7 +7,7 @@ import { startWorkerd } from "./workerd.ts";
 const KIBIBYTE = 1024;
 
 /** What the bundle has to stay below: little more than it has. The goal is printed beside it. */
-const CEILING = 56;
+const CEILING = 82;
 const GOAL = 20;
 
 // esbuild is a process of its own, and the sanitizers see its pipes even after it was stopped.
