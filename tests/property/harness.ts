@@ -150,6 +150,7 @@ export class Run {
     const planned = kind === "query" ? null : planFlush(world);
     if (planned?.unsaid) throw new LeftOut(planned.unsaid);
     const before = { ...recorded };
+    const pending = world.mirrors.filter(({ data }) => data.status === "pending");
     const error = await this.thrown(call);
     const wrote = recorded.writes > before.writes;
     if (kind === "query" && error === null && !wrote) return true;
@@ -157,6 +158,7 @@ export class Run {
     if (plan.unsaid) throw new LeftOut(plan.unsaid);
     if (recorded.connection !== null && world.view === null) world.connect();
     if (error === null && plan.errors.size > 0) {
+      if (this.#isMadeAgain(pending)) throw new LeftOut("a key that is referred to and gone was made again");
       throw new Error(`${kind} succeeded, and should have thrown ${[...plan.errors].join(" or ")}`);
     }
     if (error === null) {
@@ -169,8 +171,8 @@ export class Run {
       return true;
     }
     const isMixed = world.bulk.some(({ does, key }) => does === "insert" && typeof key === "number");
-    if (error.name === "UnsupportedError" && isMixed && kind === "commit" && before.connection === null) {
-      throw new LeftOut("given and made keys of one table, which SQLite does not follow in one request");
+    if (error.name === "UnsupportedError" && isMixed) {
+      throw new LeftOut("given and made keys of one table, which SQLite does not follow in one flush");
     }
     if (!plan.errors.has(error.name)) throw error;
     if (world.view !== null && !["ValidationError", "ExpiredPropertyError"].includes(error.name)) world.wrote = true;
@@ -227,6 +229,15 @@ export class Run {
     this.compareMemory();
     await this.rollback(deep ? 0 : world.frames.length - 1);
     return false;
+  }
+
+  /** Whether something refers to one of these, which just got their keys, by a key that was another's before. */
+  #isMadeAgain(made: readonly Mirror[]): boolean {
+    const isHeld = (target: Kind, key: unknown) =>
+      key !== undefined && key !== null && made.some((one) => one.kind === target && this.of(one).id === key);
+    return this.world.mirrors.some(({ shape, data }) =>
+      shape.parents.some(({ fk, target }) => isHeld(target, data.cols[fk]))
+    );
   }
 
   #madeKey(mirror: Mirror): Key {

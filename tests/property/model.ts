@@ -458,7 +458,8 @@ export class World {
 
   /** Takes an instance out for good: a rollback does not bring it back. */
   expunge(mirror: Mirror): void {
-    mirror.undoneBy = new Set(this.frames.filter(({ saved }) => (saved.get(mirror)?.base ?? null) === null));
+    const isUndone = ({ saved }: Frame) => mirror.data.base !== null && (saved.get(mirror)?.base ?? null) === null;
+    mirror.undoneBy = new Set(this.frames.filter(isUndone));
     for (const { saved, touched } of this.frames) {
       saved.delete(mirror);
       touched.delete(mirror);

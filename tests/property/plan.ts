@@ -397,6 +397,11 @@ class Flush {
     const shown = world.mirrors.filter((mirror) => mirror.live && !this.#deletes.has(mirror))
       .flatMap((mirror) => (this.#assigned.get(mirror) ?? []).map((one) => ({ mirror, ...one })));
     const keys = new Map(inserted.map((mirror) => [mirror, this.#keyOf(mirror, made)]));
+    // A key that the database made again is of no row but the new one: who held it is let go.
+    for (const [mirror, key] of keys) {
+      const ghost = world.find(mirror.kind, key);
+      if (ghost !== undefined && !this.#deletes.has(ghost)) world.expunge(ghost);
+    }
     for (const { mirror, fk, parent } of shown) {
       mirror.data.cols[fk] = parent === null ? null : keys.get(parent) ?? parent.key;
     }
