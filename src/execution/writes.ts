@@ -6,6 +6,7 @@
  */
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
 import { DatabaseError, IntegrityError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
+import { UncarriedKeyError } from "../sql/cell.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import type { CompiledStatement, Step } from "../sql/step.ts";
@@ -29,14 +30,26 @@ export interface CompiledPlan {
   readonly compiled: readonly CompiledStatement[];
 }
 
-/** Compiles a plan; what cannot be written is refused here, before anything is sent. */
-export function compilePlan(plan: Plan, dialect: Dialect): CompiledPlan {
-  return { plan, compiled: plan.needsConversation ? [] : dialect.compile(plan.steps.map(({ step }) => step)) };
+/**
+ * Compiles a plan; what cannot be written is refused here, before anything is sent. A plan that needs a conversation, for
+ * keys that no batch can carry too, is compiled step by step as it is carried out.
+ */
+export function compilePlan(
+  plan: Plan,
+  { dialect, capabilities }: Pick<Database, "dialect" | "capabilities">,
+): CompiledPlan {
+  if (plan.needsConversation) return { plan, compiled: [] };
+  try {
+    return { plan, compiled: dialect.compile(plan.steps.map(({ step }) => step)) };
+  } catch (error) {
+    if (!(error instanceof UncarriedKeyError) || !capabilities.interactive) throw error;
+    return { plan: { ...plan, needsConversation: true }, compiled: [] };
+  }
 }
 
 /** Whether a single statement carries the plan out: it is atomic by itself and needs no transaction. */
 export function isSingle({ plan, compiled }: CompiledPlan): boolean {
-  return !plan.needsConversation && compiled.length === 1 && !compiled[0]!.failsOnRows;
+  return !plan.needsConversation && compiled.length === 1;
 }
 
 /**

@@ -128,7 +128,7 @@ export class Committing {
     const traveling = extras.collect(branch, branches, extras.bulk, compareAll, reads);
     const plan = makePlan(dialect, changes, traveling, compareAll);
     requireWritable(branch.begin, plan);
-    const compiled = compilePlan(plan, dialect);
+    const compiled = compilePlan(plan, branch.database);
     if (plan.steps.length === 0 && branches.connected.length === 0) {
       applyResults(tracker, dialect, plan, new Map());
       return null;

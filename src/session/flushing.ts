@@ -184,7 +184,7 @@ export class Flushing {
     const { branch, changes, bulk } = part;
     const { dialect } = branch.database;
     const plan = makePlan(dialect, changes, travel(part), this.#parts.options.optimistic === "all");
-    const compiled = compilePlan(plan, dialect);
+    const compiled = compilePlan(plan, branch.database);
     requireWritable(branch.begin, plan);
     return { branch, bulk, compiled };
   }

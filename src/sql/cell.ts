@@ -3,9 +3,16 @@
  *
  * @module
  */
+import { UnsupportedError } from "../errors.ts";
 import type { SqlValue } from "./statement.ts";
 import type { Cell, KeyRef } from "./step.ts";
 import type { Sql } from "./tag.ts";
+
+/**
+ * Thrown by `compile` where a key that the batch makes cannot be carried to where it is used: on a connection each step can
+ * wait for the keys before it.
+ */
+export class UncarriedKeyError extends UnsupportedError {}
 
 /** A key that the database makes in this batch, not known yet. */
 export type OpenKey = KeyRef & { readonly value?: undefined };

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { UnsupportedError } from "../errors.ts";
+import { UncarriedKeyError } from "./cell.ts";
 import type { Dialect } from "./dialect.ts";
 import { tableName } from "./sqlite_ddl.ts";
 import type { Keys } from "./sqlite_source.ts";
@@ -64,14 +64,14 @@ export class KeyLedger implements Keys {
   last(ref: KeyRef): string {
     const { identity, model } = ref.table;
     if (!identity) {
-      throw new UnsupportedError(
+      throw new UncarriedKeyError(
         `The key that the database makes for ${model} cannot be used in the same commit; flush first, or make the key in the client`,
       );
     }
     if (this.#of(ref.table).mixed) {
-      throw new UnsupportedError(
+      throw new UncarriedKeyError(
         `Rows of ${model} with keys of their own were inserted between rows whose keys the database makes and rows that ` +
-          "refer to them, which SQLite cannot follow in one commit; flush in between",
+          "refer to them, which SQLite cannot follow in one batch; commit in between",
       );
     }
     return `(SELECT max(${this.#dialect.quote(identity.name)}) FROM ${tableName(ref.table, this.#dialect)})`;

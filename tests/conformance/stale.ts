@@ -20,6 +20,22 @@ const authors = (count: number) =>
 
 /** Registers the tests of stale data and conditions. */
 export function staleSuite(target: Target): void {
+  test(target, "session.commit() of a verified row, or of a condition, alone is one request", async (place) => {
+    await place.save(...authors(1));
+    await using session = place.session();
+    const ann = await session.query(Author).one();
+    session.verify(ann);
+    assertEquals(await place.requests(() => session.commit()), 1);
+    session.require(sql`(SELECT count(*) FROM authors) = 1`);
+    assertEquals(await place.requests(() => session.commit()), 1);
+    session.require(sql`(SELECT count(*) FROM authors) = 2`);
+    await refused(() => session.commit(), RequirementError);
+    await session.rollback();
+    session.verify(ann);
+    await place.run("UPDATE authors SET version = 2");
+    await refused(() => session.commit(), StaleDataError);
+  });
+
   for (const position of [0, 517, 999]) {
     test(target, `session.commit() of 1,000 rows writes nothing when row ${position} is stale`, async (place) => {
       await place.save(...authors(1000));

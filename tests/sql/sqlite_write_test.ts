@@ -144,7 +144,7 @@ Deno.test("compile() refuses to follow server-made keys past rows that bring the
     insert(authors, ["id", "name"], [[900, "Eve"]]),
     insert(books, ["title", "author"], [["of Dee", ref(authors, 0)]], 0),
   ];
-  assertThrows(() => sqlite.compile(steps), UnsupportedError, "flush in between");
+  assertThrows(() => sqlite.compile(steps), UnsupportedError, "commit in between");
   sqlite.compile([steps[1]!, steps[0]!, steps[2]!]);
 });
 
