@@ -43,6 +43,10 @@ export function bulkSuite(target: Target): void {
       await bulkInsert(session, Maker, [{ id: 1000, name: "a" }]);
       await bulkUpdate(session, Maker, [{ id: 1000, name: "b", version: 1 }]);
       await bulkInsert(session, Maker, [{ id: 5, name: "c" }]);
+      // SQLite has to wait for the key, and so needs a conversation.
+      if (place.db.dialect.name === "sqlite" && !target.expects.interactive) {
+        return void await refused(() => session.commit(), UnsupportedError, "commit in between");
+      }
       await session.commit();
       assertEquals(await place.column("makers", "name"), ["b", "c", "new"]);
       assertEquals(maker.products![0]!.makerId, maker.id);
