@@ -107,7 +107,7 @@ export function bulkSuite(target: Target): void {
     await session.commit();
     const products = await session.query(Product).include(["maker"]).orderBy({ name: "asc" }).all();
     assertEquals(products.map(({ name, maker }) => [name, maker.name]), [["Ann's", "Ann"], ["Bo's", "Bo"]]);
-  });
+  }, "interactive");
 
   test(target, "bulkInsert() with returnDefaults sends nothing where the client knows all of it", async (place) => {
     await using session = place.session();
