@@ -96,9 +96,13 @@ export class Branch implements ReadTarget {
     this.#connection = connection;
     this.wrote = false;
     try {
+      // In one turn: whoever finds the connection meanwhile comes after it.
       const { settings } = this;
-      if (settings !== null) await this.exclusive(() => connection.execute(settings));
-      for (const name of this.#savepoints) await this.exclusive(() => connection.savepoint(name));
+      const savepoints = [...this.#savepoints];
+      await this.exclusive(async () => {
+        if (settings !== null) await connection.execute(settings);
+        for (const name of savepoints) await connection.savepoint(name);
+      });
     } catch (error) {
       this.#failures.fail(error); // it has begun, and not as it was to
       throw error;
