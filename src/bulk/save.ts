@@ -116,7 +116,8 @@ export async function bulkSave(
   const groups = preserveOrder ? inOrder(changes) : fewest(changes);
   const made = await write(session, "bulkSave", rows, groups, returnDefaults, call);
   if (!returnDefaults) return;
-  for (const { state, row } of saved) give(state, complete(row, made, dialectOf(state.mapper)));
+  const { extras } = session[internals]().transactions;
+  for (const { state, row } of saved) extras.give(give(state, complete(row, made, dialectOf(state.mapper))));
 }
 
 /**
@@ -260,13 +261,31 @@ function saveRow(context: RowContext, state: InstanceState, changedOnly: boolean
   return updateRow(context, given, position);
 }
 
-/** Gives an object what its row holds now; a loaded one counts it as loaded. */
-function give(state: InstanceState, values: Readonly<Record<string, unknown>>): void {
-  const snapshot: Token[] | null = state.snapshot === null ? null : [...state.snapshot];
+/**
+ * Gives an object what its row will hold; a loaded one counts it as loaded. Returns what takes that back: until the commit
+ * is done the row may be rolled back, and saving the object again must write it then. What was changed since stays.
+ */
+function give(state: InstanceState, values: Readonly<Record<string, unknown>>): () => void {
+  const { instance, expressions, snapshot: before } = state;
+  const snapshot: Token[] | null = before === null ? null : [...before];
+  const shown: { readonly property: string; readonly value: unknown; readonly was?: PropertyDescriptor }[] = [];
   for (const [property, value] of Object.entries(values)) {
     const column = state.mapper.byProperty.get(property)!;
-    if (!Object.is(peek(state, property), value)) show(state, property, value);
+    if (!Object.is(peek(state, property), value)) {
+      shown.push({ property, value, was: Object.getOwnPropertyDescriptor(instance, property) });
+      show(state, property, value);
+    }
     if (snapshot !== null) snapshot[column.index] = tokenOf(column.kind, value);
   }
-  if (snapshot !== null) state.snapshot = snapshot;
+  state.snapshot = snapshot;
+  return () => {
+    if (state.snapshot === snapshot) state.snapshot = before;
+    for (const { property, value, was } of shown) {
+      if (!Object.is(peek(state, property), value)) continue;
+      if (was === undefined) delete instance[property];
+      else Object.defineProperty(instance, property, was);
+      const expression = expressions?.get(property);
+      if (expression !== undefined) state.expressions = new Map(state.expressions ?? []).set(property, expression);
+    }
+  };
 }

@@ -26,6 +26,7 @@ export interface Mark {
   readonly required: number;
   readonly verified: ReadonlySet<InstanceState>;
   readonly bulk: readonly RowGroup[];
+  readonly given: number;
 }
 
 interface Staged {
@@ -45,6 +46,13 @@ export class CommitExtras {
    * when it was set, since what is flushed inside it is pending again after a rollback to it.
    */
   bulk: readonly RowGroup[] = [];
+  /** What takes back what objects of no session were given for rows that are not committed yet. */
+  #given: (() => void)[] = [];
+
+  /** Remembers how to take back what an object of no session was given, should its row be rolled back. */
+  give(takeBack: () => void): void {
+    this.#given.push(takeBack);
+  }
 
   /** Adds a statement; `read` makes its result, and does to what is loaded what the statement did to the rows. */
   stage<R>(branch: Branch, statement: Statement, read: (set: ResultSet) => Result<R>): StagedStatement<R> {
@@ -88,6 +96,7 @@ export class CommitExtras {
       required: this.#required.length,
       verified: new Set(this.#verified),
       bulk: this.bulk,
+      given: this.#given.length,
     };
   }
 
@@ -97,6 +106,18 @@ export class CommitExtras {
     this.#required.length = mark.required;
     this.#verified = new Set(mark.verified);
     this.bulk = mark.bulk;
+    this.#takeBack(mark.given);
+  }
+
+  /** The latest first: an object may have been saved twice. */
+  #takeBack(from: number): void {
+    for (const takeBack of this.#given.splice(from).reverse()) takeBack();
+  }
+
+  /** The transaction was rolled back. */
+  undo(): void {
+    this.#takeBack(0);
+    this.clear();
   }
 
   clear(): void {
@@ -104,6 +125,7 @@ export class CommitExtras {
     this.#required = [];
     this.#verified = new Set();
     this.bulk = [];
+    this.#given = [];
   }
 
   /** The branches that it concerns; with `reads`, those of every row that was read. Rows of no instance are not looked at. */

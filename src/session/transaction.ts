@@ -363,7 +363,7 @@ export class Transactions implements ScopeOwner {
       try {
         await this.branches.rollback();
       } finally {
-        this.#end(() => this.tracker.rollback());
+        this.#undone(() => this.tracker.rollback());
         this.#failures.expire(this.tracker);
         this.lifecycle.become("open");
       }
@@ -424,6 +424,13 @@ export class Transactions implements ScopeOwner {
     this.#failures.clear();
   }
 
+  /** Ends a transaction that was rolled back. */
+  #undone(endFrame: () => void): void {
+    while (this.tracker.depth > 0) endFrame();
+    this.extras.undo();
+    this.#end(endFrame);
+  }
+
   /** Ends the session: rolls back what the database holds, lets go of every instance as it is. */
   async close(hasError = false): Promise<void> {
     if (this.lifecycle.condition === "closed") return;
@@ -458,7 +465,7 @@ export class Transactions implements ScopeOwner {
       } finally {
         this.tracker.clear();
         this.#failures.expire(this.tracker);
-        this.#end(() => {});
+        this.#undone(() => {});
         this.branches.reset();
         this.lifecycle.become(then);
       }

@@ -5,7 +5,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { bulkSave } from "../../src/bulk/mod.ts";
-import { ForeignKeyViolationError, ValidationError } from "../../mod.ts";
+import { ForeignKeyViolationError, RequirementError, sql, ValidationError } from "../../mod.ts";
 import { Account, Article, Author, Book, Maker, Part, Tag } from "./models.ts";
 import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
@@ -60,6 +60,60 @@ export function bulkSaveSuite(target: Target): void {
     assertEquals(session.isModified(again), false); // it holds what its row holds
     await session.commit();
     assertEquals((await session.getOne(Article, old.id)).price, 6);
+  }, "interactive");
+
+  test(target, "what bulkSave() gave is taken back with the row: saved again it is written", async (place) => {
+    const author = new Author({ name: "Ann" });
+    await place.save(author);
+    author.name = "Anna";
+    await using session = place.session();
+    const given = (): unknown[] => [author.name, author.version];
+    const save = () => bulkSave(session, [author], { returnDefaults: true });
+    await save();
+    assertEquals(given(), ["Anna", 2]);
+    author.name = "Anne";
+    await save(); // twice in one transaction: the later one is taken back first
+    assertEquals(given(), ["Anne", 3]);
+    author.name = "Anna";
+    await session.rollback();
+    assertEquals(given(), ["Anna", 1]);
+    await save();
+    session.require(sql`1 = 0`);
+    await assertRejects(() => session.commit(), RequirementError);
+    await session.rollback();
+    assertEquals(given(), ["Anna", 1]);
+    await save();
+    author.name = "Anne"; // what was changed since stays
+    await session.reset();
+    assertEquals(given(), ["Anne", 1]);
+    await save();
+    await session.commit();
+    await session.rollback();
+    assertEquals(given(), ["Anne", 2]);
+    assertEquals(await place.column("authors", "name"), ["Anne"]);
+  });
+
+  test(target, "what bulkSave() gave inside a savepoint is taken back with it", async (place) => {
+    const part = new Part({ name: "Wheel" });
+    await place.save(part);
+    part.name = "Tyre";
+    const made = new Maker({ name: "Ann" });
+    await using session = place.session();
+    await bulkSave(session, [made], { returnDefaults: true });
+    const { id } = made;
+    const inner = await session.beginNested();
+    await bulkSave(session, [part], { returnDefaults: true });
+    await inner.commit();
+    const outer = await session.beginNested();
+    await bulkSave(session, [part], { returnDefaults: true }); // holds nothing to write any more
+    await outer.rollback();
+    assertEquals([part.name, made.id], ["Tyre", id]);
+    await session.rollback();
+    assertEquals([part.name, Object.hasOwn(made, "id")], ["Tyre", false]);
+    await bulkSave(session, [part, made], { returnDefaults: true });
+    await session.commit();
+    assertEquals(await place.column("parts", "name"), ["Tyre"]);
+    assertEquals(await place.column("makers", "id"), [made.id]);
   }, "interactive");
 
   test(target, "bulkSave() puts what is referred to first, unless the order is to be kept", async (place) => {
