@@ -54,16 +54,19 @@ export function isSingle({ plan, compiled }: CompiledPlan): boolean {
 
 /**
  * Carries out a plan in one request: in one atomic batch, or as a single statement, which goes alone where no settings
- * and no isolation level have to travel with it.
+ * and no isolation level have to travel with it. `committing` is called right before it may go out.
  */
 export async function runBatch(
   database: Database,
   { plan, compiled }: CompiledPlan,
   settings: Statement | null,
   options: CallOptions & TransactionOptions,
+  committing: () => void,
 ): Promise<Outcome> {
   const { signal, timeout } = options;
   const run = { target: database, dialect: database.dialect, steps: plan.steps, options: { signal, timeout } };
+  signal?.throwIfAborted();
+  committing();
   if (isSingle({ plan, compiled }) && settings === null && options.isolation === undefined) {
     return readAll(plan.steps, compiled, [await runChecked(run, compiled[0]!)]);
   }
@@ -81,8 +84,8 @@ export async function runBatch(
 }
 
 /**
- * Carries out a plan on a connection; with `committing`, which is called right before COMMIT may go out, the
- * transaction ends with it. Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
+ * Carries out a plan on a connection; with `committing`, which is called right before COMMIT may go out, and not where the
+ * signal has aborted by then, the transaction ends with it. Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
  * before it are known.
  */
 export async function runOnConnection(
@@ -101,6 +104,7 @@ export async function runOnConnection(
   } else {
     const statements = compiled.map(({ statement }) => statement);
     try {
+      if (committing !== null) options.signal?.throwIfAborted();
       committing?.();
       const results = committing !== null
         ? await connection.commit(statements, options)
@@ -112,8 +116,10 @@ export async function runOnConnection(
       throw explain(error, plan.steps, dialect, one);
     }
   }
-  committing?.();
-  if (committing !== null) await connection.commit([], options);
+  if (committing === null) return outcome;
+  options.signal?.throwIfAborted();
+  committing();
+  await connection.commit([], options);
   return outcome;
 }
 

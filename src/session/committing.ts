@@ -38,6 +38,7 @@ export class Committing {
   async commit(options: CommitOptions): Promise<Outcome | null> {
     const { events, lifecycle, branches } = this.#parts;
     try {
+      events.forgetVeto();
       if (events.listens("beforeCommit")) {
         await lifecycle.preparing(() => events.before("beforeCommit", {}));
         await branches.settled();
@@ -134,7 +135,7 @@ export class Committing {
       return null;
     }
     if (this.#mustConnect(branch, compiled)) await branch.connect("This commit", options);
-    const sent = { commit: branch.connection === null };
+    const sent = { commit: false };
     let outcome: Outcome;
     try {
       outcome = await this.#send(branch, compiled, options, sent);
@@ -212,9 +213,10 @@ export class Committing {
     const { branches, tracker } = this.#parts;
     const { database, connection } = branch;
     const { isolation, readOnly, deferrable } = branch.begin;
+    const committing = () => void (sent.commit = true);
     const outcome = connection === null
-      ? await runBatch(database, compiled, branch.settings, { ...options, isolation, readOnly, deferrable })
-      : await runOnConnection(connection, database.dialect, compiled, options, () => sent.commit = true);
+      ? await runBatch(database, compiled, branch.settings, { ...options, isolation, readOnly, deferrable }, committing)
+      : await runOnConnection(connection, database.dialect, compiled, options, committing);
     if (compiled.plan.steps.length > 0) branches.noteWrite();
     applyCommitted(tracker, database.dialect, compiled.plan, outcome.made);
     return outcome;

@@ -235,6 +235,18 @@ export class Events extends Handlers {
     }
   }
 
+  /** Stops something, as a handler that throws does, where its signal has aborted while they ran. */
+  throwIfAborted(signal: AbortSignal | undefined): void {
+    if (!signal?.aborted) return;
+    this.#veto = { reason: signal.reason };
+    throw signal.reason;
+  }
+
+  /** What is stopped from now on was not stopped before. */
+  forgetVeto(): void {
+    this.#veto = null;
+  }
+
   /** Whether an error is what a handler threw to stop something: nothing was sent then. */
   isVeto(error: unknown): boolean {
     return this.#veto !== null && this.#veto.reason === error;

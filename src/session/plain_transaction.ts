@@ -157,6 +157,7 @@ class OpenTransaction implements StatementTransaction {
     await this.#turn;
     this.#isOver = true;
     if (this.#failure !== null) throw this.#failure.error;
+    this.#limits.signal?.throwIfAborted();
     try {
       await this.#connection.commit([], this.#limits);
     } catch (error) {

@@ -38,13 +38,15 @@ export class WatchedDatabase implements Database {
     this.description = inner.description;
     if (inner.batch !== undefined) {
       this.batch = (statements, options) =>
-        this.#noted(watch(this.#events, this.description, statements, () => inner.batch!(statements, options)));
+        this.#noted(
+          watch(this.#events, this.description, statements, options, () => inner.batch!(statements, options)),
+        );
     }
   }
 
   execute(statement: Statement, options?: CallOptions): Promise<ResultSet> {
     return this.#noted(
-      watchOne(this.#events, this.description, statement, () => this.#inner.execute(statement, options)),
+      watchOne(this.#events, this.description, statement, options, () => this.#inner.execute(statement, options)),
     );
   }
 
@@ -92,9 +94,10 @@ function watchConnection(inner: Connection, events: Events): Connection {
     get mayBeCommitted(): boolean | undefined {
       return inner.mayBeCommitted;
     },
-    execute: (statement, options) => watchOne(events, where, statement, () => inner.execute(statement, options)),
-    batch: (statements, options) => watch(events, where, statements, () => inner.batch(statements, options)),
-    commit: (last = [], options) => watch(events, where, last, () => inner.commit(last, options)),
+    execute: (statement, options) =>
+      watchOne(events, where, statement, options, () => inner.execute(statement, options)),
+    batch: (statements, options) => watch(events, where, statements, options, () => inner.batch(statements, options)),
+    commit: (last = [], options) => watch(events, where, last, options, () => inner.commit(last, options)),
     savepoint: (name, options) => inner.savepoint(name, options),
     release: (name, options) => inner.release(name, options),
     rollbackTo: (name, options) => inner.rollbackTo(name, options),
@@ -106,10 +109,11 @@ function watchOne(
   events: Events,
   database: string,
   statement: Statement,
+  options: CallOptions | undefined,
   send: () => Promise<ResultSet>,
 ): Promise<ResultSet> {
   if (!isWatched(events)) return send();
-  return watch(events, database, [statement], async () => [await send()]).then(([result]) => result!);
+  return watch(events, database, [statement], options, async () => [await send()]).then(([result]) => result!);
 }
 
 function isWatched(events: Events): boolean {
@@ -121,6 +125,7 @@ async function watch(
   events: Events,
   database: string,
   statements: readonly Statement[],
+  options: CallOptions | undefined,
   send: () => Promise<ResultSet[]>,
 ): Promise<ResultSet[]> {
   if (!isWatched(events)) return await send();
@@ -131,6 +136,7 @@ async function watch(
   let error: unknown = null;
   try {
     for (const one of told) await events.before("beforeExecute", one);
+    events.throwIfAborted(options?.signal);
     begun = performance.now();
     const answered = await send();
     results = answered;
