@@ -74,8 +74,12 @@ export class Flushing {
     const isDue = autoflush && this.isPending(tables);
     if (!isDue || this.#parts.branches.routes.isSingle) await connect();
     // Asked again: another query of this turn may have seen to it.
-    if (!autoflush || !this.isPending(tables)) return;
-    await this.#once(() => this.flush(undefined, `${method} (autoflush of pending changes)`, {}));
+    while (autoflush && this.isPending(tables)) {
+      const joins = this.#underWay !== null;
+      await this.#once(() => this.flush(undefined, `${method} (autoflush of pending changes)`, {}));
+      // What it joined may have collected before what it is to read was added.
+      if (!joins) break;
+    }
     await connect();
   }
 

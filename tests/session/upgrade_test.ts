@@ -5,9 +5,9 @@
  */
 import { assertEquals } from "@std/assert";
 import { libsql } from "../../adapters/libsql_local.ts";
-import { type Database, Session } from "../../mod.ts";
+import { createAll, type Database, model, Session, t } from "../../mod.ts";
 
-/** The database, with a connection that tells what it runs, and takes its time over savepoints. */
+/** The database, with a connection that tells what it runs, and takes its time to open and over savepoints. */
 function slow(inner: Database, sent: string[]): Database {
   return {
     dialect: inner.dialect,
@@ -16,6 +16,7 @@ function slow(inner: Database, sent: string[]): Database {
     execute: (statement, options) => inner.execute(statement, options),
     batch: (statements, options) => inner.batch!(statements, options),
     async connect(options) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
       const connection = await inner.connect(options);
       return {
         database: inner,
@@ -54,4 +55,20 @@ Deno.test("a statement that comes while a session upgrades is inside every savep
   await session.commit();
   const { rows } = await inner.execute({ sql: "SELECT v FROM t", params: [] });
   assertEquals(rows.map(([v]) => Number(v)), [0, 0]);
+});
+
+class Note extends model("notes", { id: t.integer().primaryKey(), text: t.text() }) {}
+
+Deno.test("a query sees what was added before it, also when the flush of another query was under way by then", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Note]);
+  const sent: string[] = [];
+  await using session = new Session({ bind: slow(inner, sent) });
+  session.add(new Note({ id: 1, text: "a" }));
+  const first = session.query(Note).all();
+  await new Promise((resolve) => setTimeout(resolve, 1)); // the first flush has collected, and connects
+  session.add(new Note({ id: 2, text: "b" }));
+  const second = session.query(Note).all();
+  const write = session.execute("UPDATE notes SET text = 'c'");
+  assertEquals([(await first).length >= 1, (await second).length, (await write).rowsAffected], [true, 2, 2]);
 });
