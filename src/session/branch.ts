@@ -12,6 +12,14 @@ import type { Statement } from "../sql/statement.ts";
 import type { Failures } from "./failures.ts";
 import { type BeginOptions, needsSnapshot, type SessionMode, type SessionOptions } from "./options.ts";
 
+/** A savepoint that is open. */
+interface Savepoint {
+  /** As the database calls it. */
+  readonly name: string;
+  /** Whether the connection had written something when it was set. */
+  wrote: boolean;
+}
+
 /** One database's part of a session's transaction. */
 export class Branch implements ReadTarget {
   readonly database: Database;
@@ -27,14 +35,14 @@ export class Branch implements ReadTarget {
   readonly #failures: Failures;
   #connection: Connection | null = null;
   #opening: Promise<Connection> | null = null;
-  /** The savepoints that are open, outermost first, as the database calls them: in memory alone without a connection. */
-  #savepoints: string[];
+  /** The savepoints that are open, outermost first: in memory alone without a connection. */
+  #savepoints: Savepoint[];
 
   constructor(database: Database, options: SessionOptions, failures: Failures, savepoints: readonly string[] = []) {
     this.database = database;
     this.#options = options;
     this.#failures = failures;
-    this.#savepoints = [...savepoints];
+    this.#savepoints = savepoints.map((name) => ({ name, wrote: false }));
     this.reads = new ReadQueue(this);
   }
 
@@ -45,6 +53,12 @@ export class Branch implements ReadTarget {
   set wrote(wrote: boolean) {
     this.#wrote = wrote;
     if (wrote) this.onWrite();
+  }
+
+  /** The connection is lent: who has it may write at any time, also after a rollback to a savepoint that is open. */
+  lend(): void {
+    for (const savepoint of this.#savepoints) savepoint.wrote = true;
+    this.wrote = true;
   }
 
   /** The open transaction, if there is one. */
@@ -101,7 +115,7 @@ export class Branch implements ReadTarget {
       const savepoints = [...this.#savepoints];
       await this.exclusive(async () => {
         if (settings !== null) await connection.execute(settings);
-        for (const name of savepoints) await connection.savepoint(name);
+        for (const { name } of savepoints) await connection.savepoint(name);
       });
     } catch (error) {
       this.#failures.fail(error); // it has begun, and not as it was to
@@ -118,13 +132,17 @@ export class Branch implements ReadTarget {
   /** Sets a savepoint; sends nothing until there is a connection. */
   async savepoint(name: string): Promise<void> {
     if (this.#connection !== null) await this.exclusive((connection) => connection.savepoint(name));
-    this.#savepoints.push(name);
+    this.#savepoints.push({ name, wrote: this.#wrote });
+  }
+
+  #indexOf(name: string): number {
+    return this.#savepoints.findIndex((savepoint) => savepoint.name === name);
   }
 
   /** Releases a savepoint, and those inside it. */
   async release(name: string): Promise<void> {
     if (this.#connection !== null) await this.exclusive((connection) => connection.release(name));
-    this.#savepoints.length = this.#savepoints.indexOf(name);
+    this.#savepoints.length = this.#indexOf(name);
   }
 
   /** Rolls back to a savepoint and ends it, and those inside it. */
@@ -135,7 +153,9 @@ export class Branch implements ReadTarget {
         await connection.release(name);
       });
     }
-    this.#savepoints.length = this.#savepoints.indexOf(name);
+    const at = this.#indexOf(name);
+    this.#wrote = this.#savepoints[at]!.wrote;
+    this.#savepoints.length = at;
   }
 
   /** Rolls back what the database holds; the branch is still to be ended. */

@@ -215,7 +215,7 @@ export class Transactions implements ScopeOwner {
   /** The connection, opened where there is none, for others to use. */
   async lend(why: string, options: CallOptions, branch: Branch): Promise<Connection> {
     await branch.connect(why, options);
-    branch.wrote = true; // or may have, from now on
+    branch.lend();
     return new LentConnection(branch);
   }
 
