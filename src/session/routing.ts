@@ -7,7 +7,7 @@
  * @module
  */
 import type { Database } from "../database.ts";
-import { ValidationError } from "../errors.ts";
+import { InvalidStateError, ValidationError } from "../errors.ts";
 import { type Mapper, mapperOf } from "../model/mapper.ts";
 import type { AnyModel } from "../model/types.ts";
 
@@ -52,14 +52,23 @@ export function checkRouting(routing: Routing | undefined): void {
   }
 }
 
+/** What is known of an instance, as far as it matters here. */
+interface Loaded {
+  readonly mapper: Mapper;
+}
+
 /** The routes of one session. */
 export class Routes {
   readonly #bind: Database;
   readonly #routing: Routing | undefined;
   readonly #models: Map<Mapper, Database> = new Map();
   readonly #tables: Map<string, Database> = new Map();
-  /** What was chosen in this transaction: a routing that takes a replica at random takes one, and stays with it. */
-  readonly #chosen: Readonly<Record<Operation, Map<Mapper, Database>>> = { read: new Map(), write: new Map() };
+  /** What each function said in this transaction: a routing that takes a replica at random takes one, and stays with it. */
+  readonly #said: Readonly<Record<keyof Routing, Map<Mapper, Database | null>>> = {
+    read: new Map(),
+    write: new Map(),
+    default: new Map(),
+  };
 
   constructor(bind: Database, binds: Binds = [], routing?: Routing) {
     this.#bind = bind;
@@ -79,32 +88,48 @@ export class Routes {
     return this.#routing === undefined && this.#models.size === 0 && this.#tables.size === 0;
   }
 
-  bindModel(model: AnyModel, database: Database): void {
-    this.#models.set(mapperOf(model), requireDatabase(database, `The bind of ${model.name}`));
-    this.forget();
+  /** Binds a model. Throws an InvalidStateError where what is `loaded` would be written elsewhere than where its rows are. */
+  bindModel(model: AnyModel, database: Database, loaded: Iterable<Loaded> = []): void {
+    this.#put(this.#models, mapperOf(model), requireDatabase(database, `The bind of ${model.name}`), loaded);
   }
 
-  bindTable(name: string, database: Database): void {
+  /** Binds a table; throws like `bindModel`. */
+  bindTable(name: string, database: Database, loaded: Iterable<Loaded> = []): void {
     if (typeof name !== "string" || name === "") throw new ValidationError("A table to bind needs a name that is text");
-    this.#tables.set(name, requireDatabase(database, `The bind of table ${JSON.stringify(name)}`));
-    this.forget();
+    this.#put(this.#tables, name, requireDatabase(database, `The bind of table ${JSON.stringify(name)}`), loaded);
+  }
+
+  #put<K>(binds: Map<K, Database>, key: K, database: Database, loaded: Iterable<Loaded>): void {
+    const mappers = new Set(Array.from(loaded, ({ mapper }) => mapper));
+    const places = [...mappers].map((mapper) => [mapper, this.find(mapper, "write")] as const);
+    const before = binds.get(key);
+    binds.set(key, database);
+    for (const [mapper, place] of places) {
+      if (this.find(mapper, "write") === place) continue;
+      if (before === undefined) binds.delete(key);
+      else binds.set(key, before);
+      throw new InvalidStateError(
+        `Cannot bind ${mapper.model} to ${database.description}: instances of it are loaded, whose rows are at ` +
+          `${place.description}; expunge them first`,
+      );
+    }
   }
 
   /** The database of a model. */
   find(mapper: Mapper, operation: Operation): Database {
     if (this.isSingle) return this.#bind;
-    const chosen = this.#chosen[operation];
-    let database = chosen.get(mapper);
-    if (database === undefined) chosen.set(mapper, database = this.#routed(mapper, operation) ?? this.#bound(mapper));
-    return database;
+    return this.#ask(operation, mapper) ?? this.#ask("default", mapper) ?? this.#bound(mapper);
   }
 
-  #routed(mapper: Mapper, operation: Operation): Database | null {
-    for (const name of [operation, "default"] as const) {
-      const database = this.#routing?.[name]?.(mapper.class as unknown as AnyModel) ?? null;
-      if (database !== null) return requireDatabase(database, `What routing.${name} gave for ${mapper.model}`);
+  #ask(name: keyof Routing, mapper: Mapper): Database | null {
+    const said = this.#said[name];
+    let database = said.get(mapper);
+    if (database === undefined) {
+      database = this.#routing?.[name]?.(mapper.class as unknown as AnyModel) ?? null;
+      if (database !== null) requireDatabase(database, `What routing.${name} gave for ${mapper.model}`);
+      said.set(mapper, database);
     }
-    return null;
+    return database;
   }
 
   #bound(mapper: Mapper): Database {
@@ -119,8 +144,7 @@ export class Routes {
 
   /** The transaction is over: what it chose is chosen anew. */
   forget(): void {
-    this.#chosen.read.clear();
-    this.#chosen.write.clear();
+    for (const said of Object.values(this.#said)) said.clear();
   }
 }
 

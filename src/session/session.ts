@@ -167,15 +167,20 @@ export class Session {
     if (operation !== "read" && operation !== "write") throw new ValidationError('operation must be "read" or "write"');
     return model === undefined ? this.bind : this.#transactions.branches.databaseOf(mapperOf(model), operation);
   }
-  /** Binds a model, and those that extend it, to a database, from now on. Throws a `ValidationError` for what is none. */
+  /**
+   * Binds a model, and those that extend it, to a database, from now on. Throws a `ValidationError` for what is none, and an
+   * `InvalidStateError` where instances are loaded whose rows are elsewhere.
+   */
   bindModel(model: AnyModel, database: Database): void {
     this.#transactions.lifecycle.require("bindModel");
-    this.#transactions.branches.routes.bindModel(model, database);
+    const { branches, tracker } = this.#transactions;
+    branches.routes.bindModel(model, database, tracker.identity);
   }
-  /** Binds a table, with its schema where it has one (`"schema.table"`), to a database, from now on. */
+  /** Binds a table, with its schema where it has one (`"schema.table"`), to a database, from now on; throws like `bindModel`. */
   bindTable(name: string, database: Database): void {
     this.#transactions.lifecycle.require("bindTable");
-    this.#transactions.branches.routes.bindTable(name, database);
+    const { branches, tracker } = this.#transactions;
+    branches.routes.bindTable(name, database, tracker.identity);
   }
   /** Whether a transaction has begun, by itself or by `begin()`. */
   inTransaction(): boolean {

@@ -1,5 +1,12 @@
 /** Routing over several databases: where reads and writes go, and commits that would span two. */
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   type AnyModel,
   belongsTo,
@@ -9,6 +16,7 @@ import {
   extend,
   hasMany,
   insert,
+  InvalidStateError,
   manyToMany,
   model,
   select,
@@ -459,6 +467,39 @@ Deno.test("routing is asked once a transaction for a model, and goes before bind
   await session.query(Author).all();
   assertEquals(asked.sort(), ["default Author", "read Author"]);
   await __.close();
+});
+
+Deno.test("routing.default is asked once a transaction for a model, whether it is read or written", async () => {
+  const places = [await embedded("1", models), await embedded("2", models), await embedded("3", models)];
+  for (const one of places) {
+    await run(one, "INSERT INTO authors VALUES (?, 'Ann', 1)", ANN);
+    taken(one);
+  }
+  let turn = 0;
+  await using session = new Session({ bind: places[0]!.db, routing: { default: () => places[++turn % 3]!.db } });
+  const ann = await session.getOne(Author, ANN);
+  session.bindModel(Post, places[0]!.db); // has nothing to do with it
+  ann.name = "Anna";
+  await session.commit();
+  assertEquals([turn, taken(places[0]!).length, taken(places[1]!).length > 1, taken(places[2]!)], [1, 0, true, []]);
+  assertEquals(await run(places[1]!, "SELECT name FROM authors"), [["Anna"]]);
+});
+
+Deno.test("bindModel() and bindTable() are refused where they would move rows of loaded instances", async () => {
+  const { primary: a, replica: b } = await replicated();
+  for (const bind of ["bindModel", "bindTable"] as const) {
+    await using session = new Session({ bind: a.db });
+    const [what] = bind === "bindModel" ? [Author] : ["authors"];
+    const move = () => session[bind](what as never, b.db);
+    const ann = await session.getOne(Author, ANN);
+    assertStringIncludes(assertThrows(move, InvalidStateError).message, "Cannot bind Author to replica");
+    assertStrictEquals(session.getBind({ model: Author }), a.db);
+    session[bind](what as never, a.db); // where it is
+    session.bindModel(Post, b.db);
+    session.expunge(ann);
+    move();
+    assertStrictEquals(session.getBind({ model: Author }), b.db);
+  }
 });
 
 Deno.test("getBind looks at the model, its bases, its table, and the session's bind, in this order", async () => {
