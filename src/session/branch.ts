@@ -6,7 +6,7 @@
  * @module
  */
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
-import { UnsupportedError } from "../errors.ts";
+import { TimeoutError, UnsupportedError } from "../errors.ts";
 import { ReadQueue, type ReadTarget } from "../execution/reads.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { Failures } from "./failures.ts";
@@ -34,7 +34,8 @@ export class Branch implements ReadTarget {
   readonly #options: SessionOptions;
   readonly #failures: Failures;
   #connection: Connection | null = null;
-  #opening: Promise<Connection> | null = null;
+  /** The connection that is being opened, within the limits of who asked first. */
+  #opening: { readonly done: Promise<Connection>; readonly limits: CallOptions } | null = null;
   /** The savepoints that are open, outermost first: in memory alone without a connection. */
   #savepoints: Savepoint[];
 
@@ -86,9 +87,20 @@ export class Branch implements ReadTarget {
 
   /** Opens the interactive transaction, with every savepoint that is open. Refused where it cannot be. */
   async connect(why: string, options: CallOptions = {}): Promise<Connection> {
-    if (this.#connection !== null) return this.#connection;
-    this.#opening ??= this.#open(why, options).finally(() => this.#opening = null);
-    return await this.#opening;
+    while (this.#connection === null) {
+      if (this.#opening === null) {
+        this.#opening = { done: this.#open(why, options).finally(() => this.#opening = null), limits: options };
+        return await this.#opening.done;
+      }
+      const { done, limits } = this.#opening;
+      try {
+        return await done;
+      } catch (error) {
+        // Who asked first has given up: that is nobody else's to do.
+        if (!hasGivenUp(error, limits)) throw error;
+      }
+    }
+    return this.#connection;
   }
 
   async #open(why: string, options: CallOptions): Promise<Connection> {
@@ -171,4 +183,9 @@ export class Branch implements ReadTarget {
     this.wrote = false;
     this.connectBy = null;
   }
+}
+
+/** Whether an error comes of a call's own signal or timeout. */
+function hasGivenUp(error: unknown, { signal, timeout }: CallOptions): boolean {
+  return signal?.aborted === true && error === signal.reason || timeout !== undefined && error instanceof TimeoutError;
 }

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { libsql } from "../../adapters/libsql_local.ts";
-import { createAll, type Database, model, Session, t } from "../../mod.ts";
+import { ConnectionError, createAll, type Database, model, Session, t, TimeoutError } from "../../mod.ts";
 
 /** The database, with a connection that tells what it runs, and takes its time to open and over savepoints. */
 function slow(inner: Database, sent: string[]): Database {
@@ -71,4 +71,45 @@ Deno.test("a query sees what was added before it, also when the flush of another
   const second = session.query(Note).all();
   const write = session.execute("UPDATE notes SET text = 'c'");
   assertEquals([(await first).length >= 1, (await second).length, (await write).rowsAffected], [true, 2, 2]);
+});
+
+Deno.test("a call that waits for a connection which another one opens does not end with that one's signal or timeout", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Note]);
+  let connects = 0;
+  const patient: Database = {
+    ...slow(inner, []),
+    connect(options) {
+      if (++connects > 2) return inner.connect(options);
+      return new Promise((_, reject) => {
+        options!.signal?.addEventListener("abort", () => reject(options!.signal!.reason));
+        if (options!.timeout) setTimeout(() => reject(new TimeoutError("too long")), options!.timeout);
+      });
+    },
+  };
+  await using session = new Session({ bind: patient });
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const insert = (id: number) => [`INSERT INTO notes VALUES (${id}, 'a')`, []] as const;
+  const first = session.execute(...insert(1), { signal: controller.signal });
+  const second = session.execute(...insert(2), { timeout: 5 });
+  const third = session.execute(...insert(3));
+  setTimeout(() => controller.abort(reason), 1);
+  const [one, two, three] = await Promise.allSettled([first, second, third]);
+  assertStrictEquals((one as PromiseRejectedResult).reason, reason);
+  assertInstanceOf((two as PromiseRejectedResult).reason, TimeoutError);
+  assertEquals([three.status, connects], ["fulfilled", 3]);
+  await session.commit();
+});
+
+Deno.test("a connection that cannot be had is asked for once, for all that wait for it", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  let connects = 0;
+  const broken: Database = {
+    ...slow(inner, []),
+    connect: () => (connects++, Promise.reject(new ConnectionError("refused"))),
+  };
+  await using session = new Session({ bind: broken });
+  const both = await Promise.allSettled([session.execute("DELETE FROM t"), session.execute("DELETE FROM t")]);
+  assertEquals([both.map(({ status }) => status), connects], [["rejected", "rejected"], 1]);
 });
