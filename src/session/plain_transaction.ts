@@ -180,6 +180,7 @@ class OpenTransaction implements StatementTransaction {
   /** Sends something after what is under way. */
   async #send<T>(run: () => Promise<T>): Promise<T> {
     const sent = this.#turn.then(() => {
+      this.#require("go on");
       if (this.#failure !== null) throw this.#failure.error;
       return run();
     });
