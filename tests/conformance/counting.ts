@@ -11,16 +11,17 @@ import type { Counts } from "./setup.ts";
  * dialect and capabilities, not what an adapter adds to the port.
  */
 export function counting(db: Database): { db: Database; counts: Counts } {
-  const counts = {
-    requests: 0,
-    statements: 0,
-    reset(): void {
-      counts.requests = counts.statements = 0;
+  let counted = { requests: 0, statements: 0 };
+  const counts: Counts = {
+    read: () => Promise.resolve(counted),
+    reset(): Promise<void> {
+      counted = { requests: 0, statements: 0 };
+      return Promise.resolve();
     },
   };
   const count = (statements: number): void => {
-    counts.requests++;
-    counts.statements += statements;
+    counted.requests++;
+    counted.statements += statements;
   };
   const connection = (inner: Connection): Connection => ({
     database: inner.database,

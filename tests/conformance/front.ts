@@ -1,100 +1,104 @@
 /**
- * A front in a Worker: it keeps connections from one test to the next, which would count as leaks of the tests. What it
- * counts is in shared memory, read without a message; what is asked of it goes over HTTP.
+ * A database server in a Worker: it keeps connections from one test to the next, which would count as leaks of the tests.
+ * Has the tables of the suite's models; what is asked of it goes over HTTP, from Deno's tests as from other runtimes.
  *
  * @module
  */
+import { ddl, type Dialect } from "../../mod.ts";
+import { mysql } from "../../src/sql/mysql.ts";
+import { postgres } from "../../src/sql/postgres.ts";
+import { sqlite } from "../../src/sql/sqlite.ts";
+import { startHrana } from "../servers/hrana.ts";
 import { startNeon } from "../servers/neon.ts";
 import { startFront as startPlanetScale } from "../servers/planetscale.ts";
+import { emptying } from "./emptying.ts";
+import { models } from "./models.ts";
+import { type Addresses, Server } from "./server.ts";
 
-const KINDS = {
-  neon: () => startNeon(),
-  planetscale: () => startPlanetScale(),
-} as const;
-
-/** A front that runs beside the tests. */
-export interface Front extends AsyncDisposable {
-  /** The connection string. */
+/** What the Worker needs of a server. */
+interface Backend {
   readonly url: string;
+  readonly wsUrl: string;
   readonly requests: number;
   readonly statements: number;
-  /** Zeroes the counters. */
   reset(): void;
-  /** Runs statements at the database behind it. */
-  run(...statements: readonly string[]): Promise<void>;
-  /** Resolves when every request is done and every WebSocket closed. */
+  /** Runs a statement at the database itself, uncounted. */
+  query(sql: string): Promise<readonly Record<string, unknown>[]>;
   settled(): Promise<void>;
+  stop(): Promise<void>;
+  readonly dialect: Dialect;
 }
 
-/** What the Worker says when it is ready. */
-interface Ready {
-  readonly url: string;
-  readonly control: string;
-  readonly shared: SharedArrayBuffer;
-}
+const KINDS = {
+  async libsql(): Promise<Backend> {
+    const server = await startHrana({ busyTimeout: 0 });
+    return Object.assign(server, {
+      query: (sql: string) => Promise.resolve(server.db.query(sql)),
+      async settled(): Promise<void> {
+        while (server.sockets > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      },
+      dialect: sqlite,
+    });
+  },
+  async neon(): Promise<Backend> {
+    const server = await startNeon();
+    return Object.assign(server, {
+      wsUrl: server.url,
+      query: (sql: string) => server.db.query(sql),
+      dialect: postgres,
+    });
+  },
+  async planetscale(): Promise<Backend> {
+    const server = await startPlanetScale();
+    return Object.assign(server, {
+      wsUrl: server.url,
+      query: (sql: string) => server.db.query(sql),
+      dialect: mysql(),
+    });
+  },
+} as const;
 
-/** Starts a front in a Worker. */
-export async function startFront(kind: keyof typeof KINDS): Promise<Front> {
+/** The kinds of servers. */
+export type Kind = keyof typeof KINDS;
+
+/** Starts a server in a Worker. */
+export async function startServer(kind: Kind): Promise<Server & { readonly addresses: Addresses }> {
   const worker = new Worker(import.meta.url, { type: "module", name: `front ${kind}` });
-  const { url, control, shared } = await new Promise<Ready>((resolve, reject) => {
+  const addresses = await new Promise<Addresses>((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
     worker.onerror = ({ message }) => reject(new Error(`The front did not start: ${message}`));
   });
-  const counters = new Int32Array(shared);
-  const ask = async (what: string, body?: string): Promise<void> => {
-    const response = await fetch(`${control}/${what}`, { method: "POST", ...body === undefined ? {} : { body } });
-    const text = await response.text();
-    if (!response.ok) throw new Error(text);
-  };
-  return {
-    url,
-    get requests(): number {
-      return Atomics.load(counters, 0);
-    },
-    get statements(): number {
-      return Atomics.load(counters, 1);
-    },
-    reset(): void {
-      Atomics.store(counters, 0, 0);
-      Atomics.store(counters, 1, 0);
-    },
-    run: (...statements) => ask("run", JSON.stringify(statements)),
-    settled: () => ask("settled"),
-    async [Symbol.asyncDispose](): Promise<void> {
-      await ask("stop");
+  return new class extends Server {
+    readonly addresses = addresses;
+    override async stop(): Promise<void> {
+      await super.stop();
       worker.terminate();
-    },
-  };
+    }
+  }(addresses);
 }
 
-async function serve(kind: keyof typeof KINDS): Promise<void> {
+async function serve(kind: Kind): Promise<void> {
   const server = await KINDS[kind]();
-  const shared = new SharedArrayBuffer(8);
-  const counters = new Int32Array(shared);
-  for (const [i, name] of (["requests", "statements"] as const).entries()) {
-    Object.defineProperty(server, name, {
-      get: () => Atomics.load(counters, i),
-      set: (value: number) => void Atomics.store(counters, i, value),
-    });
-  }
-  const work: Record<string, (body: string) => Promise<unknown>> = {
-    run: async (statements) => {
-      for (const sql of JSON.parse(statements)) await server.db.query(sql);
-    },
+  for (const { sql } of ddl(models, server.dialect)) await server.query(sql);
+  server.reset();
+  const work: Readonly<Record<string, () => unknown>> = {
+    counts: () => ({ requests: server.requests, statements: server.statements }),
+    reset: () => server.reset(),
+    empty: () => emptying((sql) => server.query(sql), server.dialect.name),
     settled: () => server.settled(),
     stop: () => server.stop(),
   };
-  const control = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+  const control = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async ({ url }) => {
     try {
-      await work[new URL(request.url).pathname.slice(1)]!(await request.text());
-      return new Response("");
+      return Response.json(await work[new URL(url).pathname.slice(1)]!() ?? null);
     } catch (error) {
       return new Response(String(error), { status: 500 });
     }
   });
-  const ready: Ready = { url: server.url, control: `http://127.0.0.1:${control.addr.port}`, shared };
-  (self as unknown as { postMessage(message: unknown): void }).postMessage(ready);
+  const { url, wsUrl } = server;
+  const addresses: Addresses = { url, wsUrl, control: `http://127.0.0.1:${control.addr.port}` };
+  (self as unknown as { postMessage(message: unknown): void }).postMessage(addresses);
 }
 
-const [, kind] = /^front (neon|planetscale)$/.exec(self.name) ?? [];
-if (kind !== undefined) await serve(kind as keyof typeof KINDS);
+const kind = /^front (\w+)$/.exec(self.name)?.[1];
+if (kind !== undefined && kind in KINDS) await serve(kind as Kind);

@@ -1,4 +1,4 @@
-import { conformance } from "./suite.ts";
+import { conformance } from "./deno.ts";
 import { http, httpOnly, pool } from "./neon.ts";
 
 for (const target of [http, httpOnly, pool]) conformance(target);

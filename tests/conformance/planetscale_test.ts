@@ -1,4 +1,4 @@
 import { planetscale } from "./planetscale.ts";
-import { conformance } from "./suite.ts";
+import { conformance } from "./deno.ts";
 
 conformance(planetscale);

@@ -2,6 +2,8 @@
  * What the conformance suite runs on. A target is one way to reach one database; the suites are written once and told
  * which target to run on. An adapter that wants to pass the suite writes a `Target` and calls `conformance(target)`.
  *
+ * The suite needs no Deno: `deno.ts` runs it there, `tests/runtimes` everywhere else.
+ *
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
@@ -48,9 +50,8 @@ export interface Expectations {
 
 /** Requests and statements since the last reset: counted at the server where there is one, else at the port. */
 export interface Counts {
-  readonly requests: number;
-  readonly statements: number;
-  reset(): void;
+  read(): Promise<{ readonly requests: number; readonly statements: number }>;
+  reset(): Promise<void>;
 }
 
 /** A running target. */
@@ -90,9 +91,6 @@ export class Place {
 
   get db(): Database {
     return this.#running.db;
-  }
-  get counts(): Counts {
-    return this.#running.counts;
   }
   /** A session of the database under test. */
   session(options: Partial<SessionOptions> = {}): Session {
@@ -169,56 +167,61 @@ export class Place {
   }
   /** How many requests something takes. */
   async requests(work: () => unknown): Promise<number> {
-    this.counts.reset();
-    await work();
-    return this.counts.requests;
+    return (await this.#counted(work)).requests;
   }
-}
-
-const running = new Map<Target, Running>();
-
-/** Starts the target before the first test of this file and stops it after the last. */
-export function share(target: Target): void {
-  if (typeof target.missing === "string") return;
-  Deno.test.beforeAll(async () => {
-    running.set(target, await target.start());
-  });
-  Deno.test.afterAll(async () => {
-    await running.get(target)?.[Symbol.asyncDispose]();
-    running.delete(target);
-  });
+  /** How many statements something takes. */
+  async statements(work: () => unknown): Promise<number> {
+    return (await this.#counted(work)).statements;
+  }
+  async #counted(work: () => unknown): ReturnType<Counts["read"]> {
+    await this.#running.counts.reset();
+    await work();
+    return await this.#running.counts.read();
+  }
 }
 
 /** What a test needs of a target. */
 export type Need = "interactive" | "concurrent" | "batches" | "coalesces";
+
+/** A test of the suite, for one target. */
+export interface Case {
+  /** Its name, with the target's in front; what is missing stands at the end. */
+  readonly name: string;
+  /** Whether it is skipped. */
+  readonly ignore: boolean;
+  /** Runs it on the target, once its tables are empty. */
+  run(running: Running): Promise<void>;
+}
+
+const cases = new WeakMap<Target, Case[]>();
+
+/** The tests that were registered for a target. */
+export function casesOf(target: Target): Case[] {
+  if (!cases.has(target)) cases.set(target, []);
+  return cases.get(target)!;
+}
 
 /**
  * Registers a test; where the target lacks what it needs, the reason stands in its name. Where it lacks conversations, the
  * test is that what needs one is refused.
  */
 export function test(target: Target, name: string, body: (place: Place) => Promise<void>, ...needs: Need[]): void {
-  if (typeof target.missing === "string") {
-    Deno.test({ name: `[${target.name}] ${name} (skipped: ${target.missing})`, ignore: true, fn() {} });
-    return;
-  }
   const missing = needs.filter((need) => !target.expects[need]);
   const isRefused = missing.length > 0 && missing[0] === "interactive" && missing.length === 1;
-  const reason = isRefused
-    ? " (refused: it needs a conversation)"
-    : missing.length === 0
-    ? ""
-    : ` (skipped: the target is not ${missing.join(", ")})`;
-  Deno.test({
+  let reason = "";
+  if (typeof target.missing === "string") reason = ` (skipped: ${target.missing})`;
+  else if (isRefused) reason = " (refused: it needs a conversation)";
+  else if (missing.length > 0) reason = ` (skipped: the target is not ${missing.join(", ")})`;
+  casesOf(target).push({
     name: `[${target.name}] ${name}${reason}`,
-    ignore: missing.length > 0 && !isRefused,
-    async fn() {
-      const started = running.get(target)!;
-      await started.reset();
+    ignore: reason.startsWith(" (skipped"),
+    async run(running) {
+      await running.reset();
       try {
-        if (isRefused) await refusesConversation(() => body(new Place(target, started)));
-        else await body(new Place(target, started));
+        if (isRefused) await refusesConversation(() => body(new Place(target, running)));
+        else await body(new Place(target, running));
       } finally {
-        await started.release?.();
+        await running.release?.();
       }
     },
   });
@@ -260,8 +263,7 @@ export async function refused<E extends Error>(
 
 /** Asserts that nothing is sent while something runs. */
 export async function sendsNothing<T>(place: Place, work: () => T | Promise<T>): Promise<T> {
-  place.counts.reset();
-  const value = await work();
-  assertEquals(place.counts.requests, 0, "Nothing was to be sent");
-  return value;
+  let value: T;
+  assertEquals(await place.requests(async () => value = await work()), 0, "Nothing was to be sent");
+  return value!;
 }

@@ -31,7 +31,7 @@ import { savepointSuite } from "./savepoints.ts";
 import { schemaSuite } from "./schema.ts";
 import { semanticsSuite } from "./semantics.ts";
 import { serverValueSuite } from "./server_values.ts";
-import { share, type Target } from "./setup.ts";
+import { type Case, casesOf, type Target } from "./setup.ts";
 import { statementSuite } from "./statements.ts";
 import { streamSuite } from "./streams.ts";
 import { pageSuite } from "./pages.ts";
@@ -43,9 +43,8 @@ import { staleSuite } from "./stale.ts";
 import { trackingSuite } from "./tracking.ts";
 import { transactionSuite } from "./transactions.ts";
 
-/** Registers every suite for a target, which is started once for all of them. */
-export function conformance(target: Target): void {
-  share(target);
+/** The tests of every suite, for a target. */
+export function suite(target: Target): readonly Case[] {
   schemaSuite(target);
   identitySuite(target);
   trackingSuite(target);
@@ -84,4 +83,5 @@ export function conformance(target: Target): void {
   inheritanceSuite(target);
   inheritanceSessionSuite(target);
   semanticsSuite(target);
+  return casesOf(target);
 }

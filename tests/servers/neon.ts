@@ -21,6 +21,7 @@ import { relay } from "./neon_relay.ts";
 import { type PostgresDatabase, startPostgres } from "./postgres.ts";
 
 export { cut } from "./front.ts";
+export { useFronts } from "./neon_config.ts";
 
 /** How to start a front; sizes are in bytes, times in milliseconds. */
 export interface NeonOptions {
@@ -42,19 +43,6 @@ export interface NeonLogEntry {
   readonly params: (readonly (string | null)[])[];
   /** The proxy's own headers, over HTTP, without the connection string. */
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** What of the driver's `neonConfig` must be set so that connection strings lead to fronts; no state of any one front. */
-export function useFronts(neonConfig: {
-  fetchEndpoint: unknown;
-  wsProxy: unknown;
-  useSecureWebSocket: boolean;
-  pipelineConnect: "password" | false;
-}): void {
-  neonConfig.fetchEndpoint = (host: string, port: number | string) => `http://${host}:${port}/sql`;
-  neonConfig.wsProxy = (host: string, port: number | string) => `${host}:${port}/v2`;
-  neonConfig.useSecureWebSocket = false;
-  neonConfig.pipelineConnect = false; // It is for passwords in clear text; PostgreSQL asks for SCRAM.
 }
 
 /** Starts a front on a free port. */
