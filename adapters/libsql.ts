@@ -27,7 +27,8 @@ export { type Fetch, safeFetch } from "./shared/fetch.ts";
  *
  * Requests over HTTP: `execute` 1, `batch` 1 whatever its length, `connect` 0, each call in a transaction 1 (BEGIN rides
  * along with the first), `commit` 1 with the last statements included, `rollback` 1. `close` sends nothing. A WebSocket is
- * opened with the first call.
+ * opened with the first call and kept; in Cloudflare's Workers, where no request can use another's, each call and each
+ * transaction opens one and closes it when it ends.
  *
  * A call that is given up, by its `timeout` or its `signal`, rejects at once. Over HTTP its request is cancelled; over a
  * WebSocket, and with a client that was handed in, it runs on and its answer is ignored. Whether a write that was given
@@ -35,7 +36,8 @@ export { type Fetch, safeFetch } from "./shared/fetch.ts";
  *
  * A client that is handed in stays yours to close. Make it with `intMode: "bigint"` (with "number" it cannot read integers
  * above 2^53, with "string" integers arrive as text) and, over HTTP, with `fetch: safeFetch()`. Over HTTP its
- * `commit` with last statements takes two requests.
+ * `commit` with last statements takes two requests. In Workers one over a WebSocket belongs to the request that it was
+ * handed in; in all others it is refused with an UnsupportedError.
  *
  * @example
  * ```ts

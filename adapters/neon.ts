@@ -29,7 +29,9 @@ export { type Fetch, safeFetch } from "./shared/fetch.ts";
  * A call that is given up, by its `timeout` or its `signal`, rejects at once; over HTTP its request is cancelled, and with
  * it the query, over a WebSocket the connection is ended. Whether a write that was given up was applied cannot be known.
  *
- * What is handed in stays yours to close. Over HTTP its requests are sent once even by Deno's `fetch`.
+ * What is handed in stays yours to close. In Cloudflare's Workers, where no request can use another's connections, a Pool or
+ * a Client belongs to the request that it was handed in; in others, and when handed in at import, it is refused with an
+ * UnsupportedError. A connection string works everywhere. Over HTTP its requests are sent once even by Deno's `fetch`.
  *
  * @example
  * ```ts

@@ -24,6 +24,8 @@ export interface ConnectionParts {
   readonly transaction: DriverTransaction;
   /** The requests of this transaction, for a client that Ledge made over HTTP. */
   readonly wire: Wire | undefined;
+  /** Called when the transaction has ended: closes a client that is for it alone. */
+  readonly done: (() => void) | undefined;
   /** The client's: "http", "ws" or "file". */
   readonly protocol: string;
   readonly readOnly: boolean;
@@ -109,6 +111,7 @@ export class LibsqlConnection implements Connection {
         return await this.#commitWith(transaction, prepared);
       });
       this.#state = "ended";
+      this.#parts.done?.();
       return results.map((result) => this.#read(result));
     } catch (error) {
       // A call that was refused before it ran leaves the transaction as it was.
@@ -150,6 +153,8 @@ export class LibsqlConnection implements Connection {
       if (error instanceof GivenUp) throw this.#reasonOf(error, "The rollback");
       const translated = translate(error, { ...failure, uncommitted: true });
       if (!endsTransaction(translated)) throw translated;
+    } finally {
+      this.#parts.done?.();
     }
   }
 

@@ -18,6 +18,7 @@ import type { LibsqlClient } from "./client.ts";
 import { LibsqlConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
 import { type Fetch, safeFetch } from "../shared/fetch.ts";
+import { boundToRequest, inWorkers } from "../shared/request_bound.ts";
 import { redactor } from "../shared/secrets.ts";
 import { Wire } from "./fetch.ts";
 import { checkWithoutDeferring } from "../shared/isolation.ts";
@@ -48,8 +49,8 @@ interface Source {
   readonly description: string;
   readonly redact: (text: string) => string;
   readonly timeout: number | undefined;
-  /** The client for one call or one transaction, and its requests where they can be cut off. */
-  open(): { readonly client: LibsqlClient; readonly wire: Wire | undefined };
+  /** The client for one call or one transaction, its requests where they can be cut off, and what is to be done after. */
+  open(): { readonly client: LibsqlClient; readonly wire: Wire | undefined; readonly done?: () => void };
   close(): void;
 }
 
@@ -80,11 +81,15 @@ export function openDatabase(
 /** A database over a client that the user made, and closes. */
 export function adoptClient(client: LibsqlClient): LibsqlDatabase {
   const description = `libsql client (${String(client.protocol ?? "unknown")})`;
+  const check = client.protocol === "ws" ? boundToRequest("A WebSocket client", "libsql()") : undefined;
   return new DriverDatabase({
     description,
     redact: redactor(),
     timeout: undefined,
-    open: () => ({ client, wire: undefined }),
+    open() {
+      check?.();
+      return { client, wire: undefined };
+    },
     close: () => {},
   });
 }
@@ -99,12 +104,19 @@ function perCall(target: Target, config: DriverConfig, create: (config: DriverCo
   return { ...target, open, close: () => {} };
 }
 
-/** A file is opened at once, so that a wrong path is found early; a WebSocket with the first call. */
+/**
+ * A file is opened at once, so that a wrong path is found early; a WebSocket with the first call, and in Workers with each
+ * call and each transaction: one request cannot use another's, and none learns that a request is over.
+ */
 function shared(target: Target, config: DriverConfig, create: (config: DriverConfig) => LibsqlClient): Source {
   let client = target.transport === "file" ? create(config) : undefined;
   return {
     ...target,
-    open: () => ({ client: client ??= create(config), wire: undefined }),
+    open() {
+      if (!inWorkers()) return { client: client ??= create(config), wire: undefined };
+      const own = create(config);
+      return { client: own, wire: undefined, done: () => own.close() };
+    },
     close: () => client?.close(),
   };
 }
@@ -132,7 +144,7 @@ class DriverDatabase implements LibsqlDatabase {
 
   async execute(statement: Statement, options: CallOptions = {}): Promise<ResultSet> {
     const [one] = toDriver([statement], false);
-    return await this.#call("A statement", options, {}, async (client) => {
+    return await this.#call("A statement", options, {}, async ({ client }) => {
       return fromDriver(await client.execute(one!), client.protocol);
     });
   }
@@ -144,7 +156,7 @@ class DriverDatabase implements LibsqlDatabase {
     const batch = prepared.length;
     if (batch === 0) return [];
     // "read" would be BEGIN TRANSACTION READONLY, which only sqld knows; a deferred transaction of reads is as consistent.
-    return await this.#call("A batch", options, { batch }, async (client) => {
+    return await this.#call("A batch", options, { batch }, async ({ client }) => {
       const results = await client.batch(prepared, readOnly ? "deferred" : "write");
       return results.map((result) => fromDriver(result, client.protocol));
     });
@@ -155,12 +167,12 @@ class DriverDatabase implements LibsqlDatabase {
     const readOnly = options.readOnly ?? false;
     let late: ReturnType<LibsqlClient["transaction"]> | undefined;
     try {
-      return await this.#call("A connect", options, { uncommitted: true }, async (client, wire) => {
+      return await this.#call("A connect", options, { uncommitted: true }, async ({ client, wire, done }) => {
         const transaction = await (late = client.transaction(readOnly ? "deferred" : "write"));
         const { protocol } = client;
         const { timeout } = this.#source;
-        const parts = { database: this, transaction, protocol, wire, readOnly, timeout, failure: this.#failure };
-        return new LibsqlConnection(parts);
+        const failure = this.#failure;
+        return new LibsqlConnection({ database: this, transaction, protocol, wire, done, readOnly, timeout, failure });
       });
     } catch (error) {
       late?.then((transaction) => transaction.close(), () => {});
@@ -199,7 +211,7 @@ class DriverDatabase implements LibsqlDatabase {
     what: string,
     options: CallOptions,
     context: Partial<Failure>,
-    work: (client: LibsqlClient, wire: Wire | undefined) => Promise<T>,
+    work: (opened: ReturnType<Source["open"]>) => Promise<T>,
   ): Promise<T> {
     if (this.#isClosed) {
       throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
@@ -207,16 +219,19 @@ class DriverDatabase implements LibsqlDatabase {
     const { timeout } = this.#source;
     const limits = { timeout, ...options };
     let opened: ReturnType<Source["open"]> | undefined;
+    let result: T | undefined;
     try {
-      return await withLimits(limits, () => {
+      return result = await withLimits(limits, () => {
         opened = this.#source.open();
-        return work(opened.client, opened.wire);
+        return work(opened);
       }, () => opened?.wire?.cut());
     } catch (error) {
       if (!(error instanceof GivenUp)) {
         throw translate(error, { ...this.#failure, ...context, status: opened?.wire?.status });
       }
       throw error.toUser(`${what} on ${this.description}`, context.uncommitted ?? false);
+    } finally {
+      if (!(result instanceof LibsqlConnection)) opened?.done?.(); // A connection does it when it ends.
     }
   }
 }

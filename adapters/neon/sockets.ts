@@ -5,6 +5,7 @@
  * @module
  */
 import { deferred } from "../shared/deferred.ts";
+import { boundToRequest } from "../shared/request_bound.ts";
 import { LockTimeoutError } from "../../src/errors.ts";
 import type { NeonClient, NeonPool, NeonPoolClient, RawResult } from "./client.ts";
 import { asError } from "./errors.ts";
@@ -76,8 +77,10 @@ export function openEach(create: () => NeonClient): Sockets {
 
 /** Connections that a pool lends. One whose state is not known is closed, not given back. */
 export function fromPool(pool: NeonPool): Sockets {
+  const check = boundToRequest("A Pool", "neon()");
   return {
     async take(giveUp) {
+      check();
       let isUnwanted = false;
       giveUp(() => isUnwanted = true);
       const client = await pool.connect();
@@ -96,8 +99,10 @@ export function fromClient(client: NeonClient, where: string): Sockets {
   let connected: Promise<unknown> | undefined;
   let inTransaction = false;
   let turn: Promise<void> = Promise.resolve();
+  const checkRequest = boundToRequest("A Client", "neon()");
   return {
     async take(giveUp, purpose) {
+      checkRequest();
       let isUnwanted = false;
       giveUp(() => isUnwanted = true);
       const before = turn;
