@@ -46,6 +46,9 @@ export interface ReadTarget {
   readonly settings: Statement | null;
 }
 
+/** How many requests a session has open at once where nothing batches: as many as Workers allow, which queue the rest. */
+const MOST_OPEN = 6;
+
 /** The reads of one session. */
 export class ReadQueue {
   readonly #target: ReadTarget;
@@ -54,6 +57,9 @@ export class ReadQueue {
   /** The last thing sent on the connection: its calls must not overlap. */
   #turn: Promise<unknown> = Promise.resolve();
   readonly #open: Set<Promise<unknown>> = new Set();
+  /** How many of {@linkcode MOST_OPEN} there are, and who waits for one of them to be done. */
+  #alone = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(target: ReadTarget) {
     this.#target = target;
@@ -143,14 +149,27 @@ export class ReadQueue {
     }
   }
 
-  /** Where nothing batches, each read goes by itself, side by side with the others. */
+  /** Where nothing batches, each read goes by itself, side by side with a few others. */
   async #runAlone(job: Sent): Promise<void> {
     const { database } = this.#target;
     const { signal } = job.flight!.controller;
     try {
-      job.resolve(await Promise.all(job.list.map((statement) => database.execute(statement, { signal }))));
+      job.resolve(
+        await Promise.all(job.list.map((statement) => this.#limited(() => database.execute(statement, { signal })))),
+      );
     } catch (error) {
       job.reject(error);
+    }
+  }
+
+  async #limited<T>(request: () => Promise<T>): Promise<T> {
+    while (this.#alone >= MOST_OPEN) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#alone++;
+    try {
+      return await request();
+    } finally {
+      this.#alone--;
+      this.#waiting.shift()?.();
     }
   }
 
