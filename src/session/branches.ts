@@ -37,7 +37,9 @@ export class Branches {
   readonly #failures: Failures;
   /** By the database as it was given. */
   readonly #all: Map<Database, Branch> = new Map();
-  #begin: BeginOptions = {};
+  /** The options of a transaction that was begun without any. */
+  readonly #unasked: BeginOptions;
+  #begin: BeginOptions;
   #savepoints: string[] = [];
   #hasWritten = false;
   /** Errors that no open connection threw. */
@@ -45,6 +47,7 @@ export class Branches {
 
   constructor(bind: Database, options: SessionOptions, events: Events, failures: Failures) {
     this.#options = options;
+    this.#begin = this.#unasked = options.readOnly ? { readOnly: true } : {};
     this.#events = events;
     this.#failures = failures;
     this.routes = new Routes(bind, options.binds, options.routing);
@@ -117,10 +120,9 @@ export class Branches {
     throw new ValidationError("bind must be a database, as libsql(…) makes one, or a model");
   }
 
-  /** Begins with these options: each branch is checked when it is used. */
+  /** Begins with these options, and the session's own: each branch is checked when it is used. */
   set begin(options: BeginOptions) {
-    this.#begin = options;
-    this.main.begin = options;
+    this.#begin = this.main.begin = { ...options, ...this.#unasked };
   }
 
   get begin(): BeginOptions {
@@ -164,7 +166,7 @@ export class Branches {
 
   /** Forgets the transaction, which is over. */
   end(): void {
-    this.#begin = {};
+    this.#begin = this.#unasked;
     this.#savepoints = [];
     for (const branch of this) {
       branch.end();

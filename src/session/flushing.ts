@@ -232,10 +232,11 @@ export async function warnOfGone(events: Events, { alreadyGone }: Outcome): Prom
 }
 
 /** Refuses a plan that writes in a transaction that only reads. */
-export function requireWritable({ readOnly }: BeginOptions, plan: Plan): void {
-  if (readOnly && plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require")) {
-    throw new InvalidStateError(
-      "Cannot write: the transaction was begun read-only; roll back, and begin one that is not",
-    );
-  }
+export function requireWritable(begin: BeginOptions, plan: Plan): void {
+  if (plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require")) refuseReadOnly(begin);
+}
+
+/** Refuses what writes in a transaction that only reads. */
+export function refuseReadOnly({ readOnly }: BeginOptions): void {
+  if (readOnly) throw new InvalidStateError("Cannot write: the session, or this transaction of it, is read-only");
 }

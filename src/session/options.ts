@@ -44,6 +44,11 @@ export interface SessionOptions {
   readonly routing?: Routing;
   /** When to open an interactive transaction; "auto" unless given. */
   readonly mode?: SessionMode;
+  /**
+   * Whether each of its transactions is read-only: what would write is refused before it is sent, and the database is told
+   * where there is a transaction to tell it of. False unless given.
+   */
+  readonly readOnly?: boolean;
   /** Whether a query flushes pending changes of the tables it reads; true unless given. */
   readonly autoflush?: boolean;
   /** Whether a commit expires every instance; false unless given. */
@@ -87,6 +92,7 @@ export const SESSION_OPTIONS: readonly string[] = [
   "binds",
   "routing",
   "mode",
+  "readOnly",
   "autoflush",
   "expireOnCommit",
   "optimistic",
@@ -124,7 +130,7 @@ export function checkSessionOptions(options: SessionOptions): void {
   checkRouting(options.routing);
   oneOf(options.mode, MODES, "mode");
   oneOf(options.optimistic, ["version", "all"], "optimistic");
-  for (const name of ["autoflush", "expireOnCommit", "verifyReads"] as const) {
+  for (const name of ["readOnly", "autoflush", "expireOnCommit", "verifyReads"] as const) {
     if (options[name] !== undefined && typeof options[name] !== "boolean") {
       throw new ValidationError(`${name} must be true or false`);
     }
@@ -133,6 +139,13 @@ export function checkSessionOptions(options: SessionOptions): void {
     throw new ValidationError('A session that joins an open connection cannot have the mode "batch"; leave mode out');
   }
   checkSettings(options.settings, isConnection(bind) ? bind.database : bind);
+  if (!options.readOnly) return;
+  if (isConnection(bind)) {
+    throw new UnsupportedError(
+      "A session that joins an open connection cannot be read-only by itself; open the connection read-only",
+    );
+  }
+  checkBeginOptions({ readOnly: true }, bind);
 }
 
 function oneOf(value: unknown, allowed: readonly string[], name: string): void {

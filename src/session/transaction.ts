@@ -19,7 +19,7 @@ import type { Ending, Preparing } from "./ending.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
 import { Failures, isLoss } from "./failures.ts";
-import { Flushing, warnOfGone } from "./flushing.ts";
+import { Flushing, refuseReadOnly, warnOfGone } from "./flushing.ts";
 import { joined } from "./joined.ts";
 import { LentConnection } from "./lent.ts";
 import { loaderOf } from "./loaders.ts";
@@ -132,6 +132,9 @@ export class Transactions implements ScopeOwner {
   async begin(options: BeginOptions = {}): Promise<SessionTransaction> {
     this.lifecycle.require("begin");
     checkBeginOptions(options, this.database);
+    if (this.#options.readOnly && options.readOnly === false) {
+      throw new InvalidStateError("Cannot begin a transaction that writes: the session is read-only");
+    }
     if (this.#isExplicit) {
       throw new InvalidStateError(
         "Cannot begin: a transaction is open already; use beginNested() or savepoint() inside it",
@@ -251,7 +254,7 @@ export class Transactions implements ScopeOwner {
   async bulk(groups: readonly RowGroup[], method: string, now: boolean, options: CallOptions): Promise<MadeValues> {
     checkCallOptions(options);
     this.use(method);
-    if (this.branches.begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
+    refuseReadOnly(this.branches.begin);
     const isAtOnce = groups.map(({ table }) => branchOfTable(this.branches, table)).some((
       { connection, mustConnect },
     ) => connection !== null || mustConnect);
@@ -274,7 +277,7 @@ export class Transactions implements ScopeOwner {
     method = "execute() of a statement that writes",
   ): Promise<T> {
     checkCallOptions(options);
-    if (this.branches.begin.readOnly) throw new InvalidStateError("Cannot write: the transaction was begun read-only");
+    refuseReadOnly(this.branches.begin);
     await branch.connect(method, options);
     await this.beforeQuery(method, () => branch, "all", autoflush);
     branch.wrote = true;

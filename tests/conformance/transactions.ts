@@ -319,6 +319,35 @@ export function transactionSuite(target: Target): void {
 
   test(
     target,
+    "a read-only session refuses writes in each of its transactions",
+    async (place) => {
+      if (!place.db.capabilities.readOnly) return;
+      await place.save(new Author({ name: "Ann" }));
+      await using session = place.session({ readOnly: true });
+      for (const end of [() => session.commit(), () => session.rollback()]) {
+        const ann = await session.query(Author).one();
+        await sendsNothing(place, () => end()); // the next transaction is read-only too
+        ann.name = "Anna";
+        await sendsNothing(place, async () => {
+          await refused(() => session.commit(), InvalidStateError, "read-only");
+          await refused(() => session.execute("DELETE FROM authors"), InvalidStateError, "read-only");
+          await session.rollback();
+          await refused(() => session.begin({ readOnly: false }), InvalidStateError, "read-only");
+          await session.begin();
+          session.add(new Author({ name: "Ben" }));
+          await refused(() => session.commit(), InvalidStateError, "read-only");
+          await session.rollback();
+          session.stage("DELETE FROM authors");
+          await refused(() => session.commit(), InvalidStateError, "read-only");
+          await session.rollback();
+        });
+      }
+      assertEquals(await place.column("authors", "name"), ["Ann"]);
+    },
+  );
+
+  test(
+    target,
     "session.start() opens the transaction, which sees its own writes and no other does",
     async (place) => {
       await using session = place.session();

@@ -40,7 +40,7 @@ Deno.test("new Session() refuses options that are not there or cannot be", () =>
   }
 });
 
-for (const option of ["autoflush", "expireOnCommit", "verifyReads"]) {
+for (const option of ["readOnly", "autoflush", "expireOnCommit", "verifyReads"]) {
   Deno.test(`new Session() refuses ${option} that is no boolean`, () => {
     const error = assertThrows(() => new Session({ bind: db, [option]: "no" } as never), ValidationError);
     assertStringIncludes(error.message, option);
@@ -83,6 +83,17 @@ Deno.test("session.begin() refuses what the database has not", async () => {
   assertEquals(session.inTransaction(), false);
   await session.begin({ isolation: "read uncommitted" }); // a stronger level satisfies it
   await session.rollback();
+});
+
+Deno.test("new Session() refuses to be read-only where there are no such transactions", async () => {
+  const error = assertThrows(
+    () => new Session({ bind: lesser({ readOnly: false }), readOnly: true }),
+    UnsupportedError,
+  );
+  assertStringIncludes(error.message, "a lesser database has no read-only transactions");
+  const connection = await db.connect();
+  assertThrows(() => new Session({ bind: connection, readOnly: true }), UnsupportedError, "open connection");
+  await connection.rollback();
 });
 
 Deno.test("a session without interactive transactions says what to do instead", async () => {
