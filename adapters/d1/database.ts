@@ -31,11 +31,11 @@ export interface D1Database extends Database, Transacting, AsyncDisposable {
   toJSON(): { readonly description: string };
 }
 
-const capabilities: Capabilities = Object.freeze({
+const capabilities: Capabilities = /* @__PURE__ */ Object.freeze({
   batch: "atomic",
   interactive: false,
   savepoints: false,
-  isolation: Object.freeze(["serializable"] as const),
+  isolation: /* @__PURE__ */ Object.freeze(["serializable"] as const),
   // Kept by refusing what is not a read.
   readOnly: true,
   deferrable: false,

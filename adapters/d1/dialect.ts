@@ -16,7 +16,7 @@ export const maxText = 100_000;
  * The limits that Cloudflare documents: 100 values a statement, 2 MB a value (older databases were told 1 MB, which is
  * kept to here), 50 bytes a pattern. Integers come back as JavaScript numbers, rounded beyond 2^53.
  */
-export const dialect: Dialect = sqliteWith({
+export const dialect: Dialect = /* @__PURE__ */ sqliteWith({
   maxParameters,
   maxValueBytes: 1_000_000,
   maxPatternBytes: 50,

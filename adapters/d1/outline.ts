@@ -59,11 +59,14 @@ export function outline(sql: string): Outline {
   return found(sql);
 }
 
-const QUOTED = String.raw`"(?:[^"]|"")*"|${"`"}(?:[^${"`"}]|${"``"})*${"`"}|\[[^\]]*\]|'(?:[^']|'')*'`;
-const IDENTIFIER = String.raw`(?:${QUOTED}|[\p{L}_][\p{L}\p{N}_$]*)`;
-const ALIASED = new RegExp(String.raw`[\s\S]*\sAS\s+(${IDENTIFIER})$`, "iu");
-const COLUMN = new RegExp(String.raw`^(?:${IDENTIFIER}\s*\.\s*)*(${IDENTIFIER})$`, "iu");
-const SHORTLY = new RegExp(String.raw`[\s\S]*[\s)\]"'${"`"}](${IDENTIFIER})$`, "u");
+const ALIASED = /* @__PURE__ */ withIdentifier("[\\s\\S]*\\sAS\\s+(IDENTIFIER)$", "iu");
+const COLUMN = /* @__PURE__ */ withIdentifier("^(?:IDENTIFIER\\s*\\.\\s*)*(IDENTIFIER)$", "iu");
+const SHORTLY = /* @__PURE__ */ withIdentifier("[\\s\\S]*[\\s)\\]\"'`](IDENTIFIER)$", "u");
+
+function withIdentifier(pattern: string, flags: string): RegExp {
+  const quoted = String.raw`"(?:[^"]|"")*"|${"`"}(?:[^${"`"}]|${"``"})*${"`"}|\[[^\]]*\]|'(?:[^']|'')*'`;
+  return new RegExp(pattern.replaceAll("IDENTIFIER", () => String.raw`(?:${quoted}|[\p{L}_][\p{L}\p{N}_$]*)`), flags);
+}
 
 /** What the column of an item is called: its alias, its column's name, the last word where it may be an alias, its text. */
 function nameOf(item: string): string {

@@ -121,11 +121,11 @@ function shared(target: Target, config: DriverConfig, create: (config: DriverCon
   };
 }
 
-const capabilities: Capabilities = Object.freeze({
+const capabilities: Capabilities = /* @__PURE__ */ Object.freeze({
   batch: "atomic",
   interactive: true,
   savepoints: true,
-  isolation: Object.freeze(["serializable"] as const),
+  isolation: /* @__PURE__ */ Object.freeze(["serializable"] as const),
   readOnly: true,
   deferrable: false,
 });

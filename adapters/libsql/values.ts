@@ -10,8 +10,8 @@ import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts"
 import { bytesValue, checkEach, fromFirstWord, type RefuseValue, textValue } from "../shared/statements.ts";
 import type { DriverResult, DriverStatement, DriverValue } from "./client.ts";
 
-const minInteger = -(2n ** 63n);
-const maxInteger = 2n ** 63n - 1n;
+const minInteger = -0x8000_0000_0000_0000n;
+const maxInteger = 0x7fff_ffff_ffff_ffffn;
 
 /**
  * Statements as the driver takes them. Throws a StatementError for text with several statements, of which SQLite would

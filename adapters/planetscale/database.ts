@@ -58,11 +58,11 @@ export function makeDatabase(parts: DatabaseParts): PlanetScaleDatabase {
   return new DriverDatabase(parts);
 }
 
-const capabilities: Capabilities = Object.freeze({
+const capabilities: Capabilities = /* @__PURE__ */ Object.freeze({
   batch: "stepwise",
   interactive: true,
   savepoints: true,
-  isolation: Object.freeze(levels),
+  isolation: /* @__PURE__ */ Object.freeze(levels),
   readOnly: true,
   deferrable: false,
 });

@@ -64,16 +64,16 @@ export interface Target extends Setup {
 }
 
 const server: readonly string[] = ["autoIncrementIncrement", "guards", "timeout"];
-const known: readonly string[] = ["url", "host", "username", "password", "fetch", ...server];
-const knownParts: readonly string[] = ["client", ...server];
+const login: readonly string[] = ["url", "host", "username", "password", "fetch"];
 const usage = "{ host, username, password }, { url }, or a Client made with @planetscale/database";
 
-function refuseUnknown(options: object, names: readonly string[], what: string): void {
+function refuseUnknown(options: object, own: readonly string[], what: string): void {
+  const names = [...own, ...server];
   const unknown = Object.keys(options).find((key) => !names.includes(key));
   if (unknown === undefined) return;
   throw new ValidationError(
     `${what} has no option ${JSON.stringify(unknown)}; it takes ${names.join(", ")}` +
-      (names === known ? ", and a Client made with @planetscale/database for all else" : ""),
+      (own === login ? ", and a Client made with @planetscale/database for all else" : ""),
   );
 }
 
@@ -82,7 +82,7 @@ export function partsOf(source: unknown): PlanetScaleParts | undefined {
   if (isClient(source)) return { client: source };
   if (typeof source !== "object" || source === null || !("client" in source)) return undefined;
   const parts = source as PlanetScaleParts;
-  refuseUnknown(parts, knownParts, "planetscale() with a client");
+  refuseUnknown(parts, ["client"], "planetscale() with a client");
   if (!isClient(parts.client)) {
     throw new ValidationError("planetscale() needs client to be a Client made with @planetscale/database");
   }
@@ -108,7 +108,7 @@ export function setupOf(parts: PlanetScaleParts): Setup {
 /** Checks the options. Throws a ValidationError, without the url or the password, for what cannot be honoured. */
 export function checkOptions(options: PlanetScaleOptions): Target {
   if (typeof options !== "object" || options === null) throw new ValidationError(`planetscale() takes ${usage}`);
-  refuseUnknown(options, known, "planetscale()");
+  refuseUnknown(options, login, "planetscale()");
   const { url, host, fetch } = options;
   for (const name of ["url", "host", "username", "password"] as const) {
     const value = options[name];

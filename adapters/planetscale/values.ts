@@ -12,18 +12,38 @@ const binaryCollation = 63;
 
 type Read = (raw: string, field: Field) => SqlValue;
 
-/** How a type of Vitess is read. Decimals, dates, times and JSON stay text. */
-const readers: ReadonlyMap<string, Read> = new Map<string, Read>([
-  ...["8", "16", "24", "32", "64"].flatMap((bits) => [`INT${bits}`, `UINT${bits}`]).map(as(toInteger)),
-  ...["YEAR"].map(as(toInteger)),
-  ...["FLOAT32", "FLOAT64"].map(as(Number)),
-  ...["BIT"].map(as((raw) => toInteger(BigInt(`0x${hex(raw) || "0"}`)))),
-  ...["GEOMETRY"].map(as(toBytes)),
-  ...["DECIMAL", "DATE", "TIME", "DATETIME", "TIMESTAMP", "JSON", "ENUM", "SET"].map(as(toText)),
-]);
-
-function as(read: Read): (type: string) => [string, Read] {
-  return (type) => [type, read];
+/** How a type of Vitess is read; undefined for one that its field tells more of. Decimals, dates, times and JSON stay text. */
+function readerOf(type: string): Read | undefined {
+  switch (type) {
+    case "INT8":
+    case "UINT8":
+    case "INT16":
+    case "UINT16":
+    case "INT24":
+    case "UINT24":
+    case "INT32":
+    case "UINT32":
+    case "INT64":
+    case "UINT64":
+    case "YEAR":
+      return toInteger;
+    case "FLOAT32":
+    case "FLOAT64":
+      return Number;
+    case "BIT":
+      return (raw) => toInteger(BigInt(`0x${hex(raw) || "0"}`));
+    case "GEOMETRY":
+      return toBytes;
+    case "DECIMAL":
+    case "DATE":
+    case "TIME":
+    case "DATETIME":
+    case "TIMESTAMP":
+    case "JSON":
+    case "ENUM":
+    case "SET":
+      return toText;
+  }
 }
 
 /**
@@ -32,7 +52,7 @@ function as(read: Read): (type: string) => [string, Read] {
  */
 export function castValue(field: Field, raw: string | null): SqlValue {
   if (raw === null) return null;
-  const read = readers.get(field.type);
+  const read = readerOf(field.type);
   if (read !== undefined) return read(raw, field);
   const isBinary = field.charset ? field.charset === binaryCollation : /^(?:VAR)?BINARY$|BLOB$/.test(field.type);
   return isBinary ? toBytes(raw) : toText(raw, field);
@@ -67,7 +87,7 @@ function toBytes(raw: string): Uint8Array {
   return bytes;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function toText(raw: string, field: Field): string {
   // deno-lint-ignore no-control-regex -- ASCII, which most text is, needs no decoding

@@ -28,7 +28,7 @@ export class GivenUp {
   }
 }
 
-const longestTimer = 2 ** 31 - 1;
+const longestTimer = 0x7fff_ffff;
 
 /** Refuses a timeout that a timer cannot keep. Infinity means none. */
 export function checkTimeout(timeout: number | undefined = Infinity): void {

@@ -23,7 +23,8 @@ export function redactor(secrets: readonly (string | undefined)[] = []): (text: 
 }
 
 /** What copies keep of the drivers' own properties. */
-const kept = "code extendedCode severity schema table column dataType constraint position routine".split(" ");
+const kept = /* @__PURE__ */ "code extendedCode severity schema table column dataType constraint position routine"
+  .split(" ");
 
 /**
  * The error itself when neither it nor a cause of its names a secret, otherwise a copy without. PostgreSQL's details hold

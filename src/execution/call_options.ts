@@ -7,7 +7,7 @@ import type { CallOptions } from "../database.ts";
 import { ValidationError } from "../errors.ts";
 
 /** The longest time that timers can wait, in milliseconds: beyond it they fire at once. */
-const LONGEST = 2 ** 31 - 1;
+const LONGEST = 0x7fff_ffff;
 
 /** Throws a ValidationError for a timeout that a timer cannot keep, and for a signal that is none. */
 export function checkCallOptions({ signal, timeout }: CallOptions): void {

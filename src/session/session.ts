@@ -25,7 +25,7 @@ import type { BindOptions } from "./branches.ts";
 import type { EventHandler, HandlerOptions, SessionEvents } from "./events.ts";
 import type { StagedStatement } from "./extras.ts";
 import { type Inspection, inspectState, tokenOfKey } from "./inspect.ts";
-import { type Internals, internals } from "./internals.ts";
+import type { Internals } from "./internals.ts";
 import { mergeInstance } from "./merge.ts";
 import {
   type BeginOptions,
@@ -991,7 +991,7 @@ export class Session {
    *
    * @internal
    */
-  [internals](): Internals {
+  "ledge:internals"(): Internals {
     return { transactions: this.#transactions, reading: this.#reading };
   }
 

@@ -147,7 +147,7 @@ export function checkInteger(value: unknown, column: ColumnInfo): number {
   return value + 0;
 }
 
-const INT64 = 2n ** 63n;
+const INT64 = 0x8000_0000_0000_0000n;
 
 /** Whether the bigint fits in 64 bits. */
 export function isInt64(value: bigint): boolean {

@@ -97,16 +97,13 @@ function encodeDecimal(value: unknown, column: ColumnInfo): string {
 }
 
 /** With a declared scale the digits are the column's; without, the thirty places of the column say nothing. */
-const decimals = {
-  exact: { encode: encodeDecimal, decode: decodeDecimal },
-  stripped: {
-    encode: encodeDecimal,
-    decode: (value: SqlValue) => {
-      const decimal = decodeDecimal(value);
-      return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
-    },
+const strippedDecimal: Codec = {
+  encode: encodeDecimal,
+  decode(value) {
+    const decimal = decodeDecimal(value);
+    return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
   },
-} satisfies Record<string, Codec>;
+};
 
 /** A moment as MySQL writes it, in UTC: `2024-01-02 03:04:05.678`. */
 function momentText(iso: string): string {
@@ -163,7 +160,7 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
     decode: (value) => Math.fround(decodeDouble(value)),
   },
   double: { encode: checkDouble, decode: decodeDouble },
-  decimal: decimals.exact,
+  decimal: { encode: encodeDecimal, decode: decodeDecimal },
   boolean: {
     encode: (value, column) => checkBoolean(value, column) ? 1 : 0,
     decode(value) {
@@ -228,12 +225,12 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
 /** The codec of a column type. */
 export function mysqlCodec(type: ColumnType): Codec {
   if (type.name === "array") throw new UnsupportedError("MySQL has no arrays; declare the column t.json() instead");
-  if (type.name === "decimal" && type.precision === undefined) return decimals.stripped;
+  if (type.name === "decimal" && type.precision === undefined) return strippedDecimal;
   return codecs[type.name];
 }
 
-const MIN_INTEGER = -(2n ** 63n);
-const MAX_INTEGER = 2n ** 64n - 1n;
+const MIN_INTEGER = -0x8000_0000_0000_0000n;
+const MAX_INTEGER = 0xffff_ffff_ffff_ffffn;
 
 /** A value given for a raw placeholder, as it travels. `what` is capitalised where it opens the message. */
 export function mysqlParam(value: unknown, what: string): SqlValue {

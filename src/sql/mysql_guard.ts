@@ -14,9 +14,9 @@ export function failing(token: string): string {
 }
 
 /** What fails where the server counts keys otherwise. No value in a text can look like it: its quotes would be escaped. */
-export const INCREMENT = failing("CONCAT('ledge:increment:', @@auto_increment_increment)");
+export const INCREMENT: string = /* @__PURE__ */ failing("CONCAT('ledge:increment:', @@auto_increment_increment)");
 /** What fails in a conflict with another unique key than the target of an upsert. */
-export const CONFLICT = failing("'ledge:conflict'");
+export const CONFLICT: string = /* @__PURE__ */ failing("'ledge:conflict'");
 
 /** What an error message says of a failed guard. */
 export function mysqlGuardFailure(message: string): GuardFailure | null {

@@ -24,11 +24,11 @@ export const MAX_ROWS = 1_000;
 /** The rows of one VALUES list, and of one IN list. */
 export const MAX_VALUES_ROWS = 5_000;
 /** The bytes of one statement's values: a server takes 16 MiB (max_allowed_packet) unless it was told otherwise. */
-const MAX_TEXT = 4 * 1024 * 1024;
+const MAX_TEXT = 4_194_304;
 
 /** The table of the rows, and the column of their ordinals. */
 export const ROWS = "`ledge_v`";
-export const ORDINAL = `${ROWS}.\`ledge_ord\``;
+export const ORDINAL = "`ledge_v`.`ledge_ord`";
 
 /** What a position of the rows holds: values to compare a column with, values to set it to, or (null) a flag. */
 export type Field = { readonly column: ColumnInfo; readonly compared: boolean } | null;

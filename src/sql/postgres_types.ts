@@ -67,7 +67,7 @@ export function castType(type: ColumnType): string | null {
 
 /** The types of pg_catalog (PostgreSQL 18): a table of such a name is not what the name means where a type is wanted. */
 const CATALOG_TYPES: ReadonlySet<string> = /* @__PURE__ */ new Set(
-  ("aclitem any anyarray anycompatible anycompatiblearray anycompatiblemultirange anycompatiblenonarray " +
+  /* @__PURE__ */ ("aclitem any anyarray anycompatible anycompatiblearray anycompatiblemultirange anycompatiblenonarray " +
     "anycompatiblerange anyelement anyenum anymultirange anynonarray anyrange bit bool box bpchar bytea char cid cidr " +
     "circle cstring date datemultirange daterange event_trigger fdw_handler float4 float8 gtsvector index_am_handler " +
     "inet int2 int2vector int4 int4multirange int4range int8 int8multirange int8range internal interval json jsonb " +

@@ -18,7 +18,7 @@ import type { SqlValue } from "./statement.ts";
 import type { ColumnInfo } from "./table.ts";
 
 /** How SQLite and libSQL write SQL. */
-export const sqlite: Dialect = sqliteWith({});
+export const sqlite: Dialect = /* @__PURE__ */ sqliteWith({});
 
 /** How a SQLite with these limits writes SQL. */
 export function sqliteWith(options: Partial<SqliteLimits>): Dialect {

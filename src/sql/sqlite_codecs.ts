@@ -46,6 +46,14 @@ function decodeInteger(value: SqlValue): number {
 
 const text: Codec = { encode: checkText, decode: decodeText };
 const integer: Codec = { encode: checkInteger, decode: decodeInteger };
+const bigint: Codec = {
+  encode: checkBigint,
+  decode(value) {
+    if (typeof value === "bigint") return value;
+    if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
+    throw unreadable("a bigint", value);
+  },
+};
 const double: Codec = {
   encode: checkDouble,
   decode(value) {
@@ -66,14 +74,7 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
   },
   integer,
   identity: integer,
-  bigint: {
-    encode: checkBigint,
-    decode(value) {
-      if (typeof value === "bigint") return value;
-      if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
-      throw unreadable("a bigint", value);
-    },
-  },
+  bigint,
   real: double,
   double,
   decimal: {
@@ -141,7 +142,7 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
 /** Where integers beyond 2^53 would come back rounded. */
 const safeBigint: Codec = {
   encode: (value, column) => checkSafe(checkBigint(value, column), columnName(column)),
-  decode: codecs.bigint.decode,
+  decode: (value) => bigint.decode(value),
 };
 
 function checkSafe(value: bigint, name: string): bigint {

@@ -24,7 +24,7 @@ export const UNLIMITED: SqliteLimits = {
   wideIntegers: true,
 };
 
-const encoder = new TextEncoder();
+const encoder = /* @__PURE__ */ new TextEncoder();
 
 /** How many bytes a text has in UTF-8. One pass over the text. */
 export function utf8Length(text: string): number {

@@ -9,10 +9,10 @@ import type { MappedColumn, ValueKind } from "../model/mapper.ts";
 import { isBytes, isDate } from "../sql/codecs.ts";
 
 /** The token of a column whose value is not known: it was expired, or the server made it and has not said. */
-export const UNKNOWN: unique symbol = Symbol("unknown");
+export const UNKNOWN: unique symbol = /* @__PURE__ */ Symbol("unknown");
 
 /** The token of a value that its column cannot hold, which the next flush refuses: equal to nothing. */
-const UNFIT = Number.NaN;
+const UNFIT = NaN;
 
 /** What stands in a snapshot for a value. */
 export type Token =

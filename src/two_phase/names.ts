@@ -17,8 +17,12 @@ export interface PartName {
 }
 
 const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
-const isId = new RegExp(`^${UUID}$`);
-const isName = new RegExp(`^ledge\\.(${UUID})\\.([0-9]{1,2})\\.([0-9a-f]{12})$`);
+const isId = /* @__PURE__ */ whole(UUID);
+const isName = /* @__PURE__ */ whole("ledge\\.(", UUID, ")\\.([0-9]{1,2})\\.([0-9a-f]{12})");
+
+function whole(...pattern: string[]): RegExp {
+  return new RegExp(`^${pattern.join("")}$`);
+}
 
 /** Throws a ValidationError for an id that no two-phase commit can have. */
 export function requireId(id: unknown): string {

@@ -105,8 +105,6 @@ export interface FactoryMiddlewareOptions<Name extends string = "session"> exten
 }
 
 const COMMON = ["name", "commitOn", "onCommitError"];
-const WITH_BIND = [...SESSION_OPTIONS, "closeBind", ...COMMON];
-const WITH_FACTORY = ["factory", ...COMMON];
 
 /** Where one request's session comes from, and what to do once it is closed. */
 interface Source {
@@ -180,7 +178,8 @@ function checkOptions<Name extends string>(
   if (typeof options !== "object" || options === null || "bind" in options === "factory" in options) {
     throw new ValidationError("session() needs either a bind or a factory: session({ bind: db })");
   }
-  refuseUnknown(options, "bind" in options ? WITH_BIND : WITH_FACTORY, "session()");
+  const own = "bind" in options ? [...SESSION_OPTIONS, "closeBind"] : ["factory"];
+  refuseUnknown(options, [...own, ...COMMON], "session()");
   const { name, commitOn, onCommitError } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw new ValidationError(`session() needs the name of the variable as text, not ${JSON.stringify(name)}`);
