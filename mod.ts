@@ -75,6 +75,7 @@ export type {
   WhereObject,
 } from "./src/model/query_types.ts";
 export { Sql, sql, type SqlPart, type SqlTag } from "./src/sql/tag.ts";
+export type { SqlToken } from "./src/sql/scan.ts";
 export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
 export type { Codec, CursorSql, Dialect, RowLock } from "./src/sql/dialect.ts";

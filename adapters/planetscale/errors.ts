@@ -26,7 +26,7 @@ import {
 } from "../../src/errors.ts";
 import { CONFLICT, INCREMENT } from "../../src/sql/mysql_guard.ts";
 import { isRead } from "../../src/sql/scan.ts";
-import { mysqlTokens } from "../../src/sql/mysql_tokens.ts";
+import { mysqlText, mysqlTokens } from "../../src/sql/mysql_tokens.ts";
 import { causes, neverReached } from "../shared/causes.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 import { detailsOf, readWords, type Said, withoutValues } from "./words.ts";
@@ -170,7 +170,7 @@ export function endsTransaction(error: unknown): boolean {
 /** Whether an error leaves open if its statement was applied. A read whose result could not be taken in did nothing. */
 export function mayBeApplied(error: LedgeError, sql: string): boolean {
   if (!(error instanceof DatabaseError) || error.notApplied) return false;
-  return !(error instanceof DataError && isRead(sql, "mysql"));
+  return !(error instanceof DataError && isRead(sql, mysqlText));
 }
 
 /** Whether a session knows by the error itself that its transaction is lost. */

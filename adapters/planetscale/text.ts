@@ -6,8 +6,8 @@
  */
 import { format } from "@planetscale/database";
 import { StatementError, ValidationError } from "../../src/errors.ts";
-import { mysqlTokens } from "../../src/sql/mysql_tokens.ts";
-import { isMultiple, isRead, splitPlaceholders, transactionControl } from "../../src/sql/scan.ts";
+import { mysqlText, mysqlTokens, splitPlaceholders } from "../../src/sql/mysql_tokens.ts";
+import { isMultiple, isRead, transactionControl } from "../../src/sql/scan.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
 
 /** Where statements are to run. */
@@ -16,8 +16,8 @@ export interface Place {
   readonly inTransaction: boolean;
 }
 
-const minInteger = -(2n ** 63n);
-const maxInteger = 2n ** 64n - 1n;
+const minInteger = -0x8000_0000_0000_0000n;
+const maxInteger = 0xffff_ffff_ffff_ffffn;
 
 /**
  * Statements as text. Throws a StatementError for several statements in one, for what begins or ends a transaction, which
@@ -31,7 +31,7 @@ export function toTexts(statements: readonly Statement[], place: Place): string[
       throw new StatementError(`${which} ${message}`, { statementIndex: index });
     };
     if (!sql.isWellFormed()) throw new ValidationError(`${which} holds half a surrogate pair; nothing was sent`);
-    if (sql.includes(";") && isMultiple(sql, "mysql")) refuse("holds several statements; run them one by one");
+    if (sql.includes(";") && isMultiple(sql, mysqlText)) refuse("holds several statements; run them one by one");
     const control = ending(sql);
     if (control !== null) {
       refuse(`is ${control}, which would begin or end a transaction unseen; use connect()`);
@@ -42,35 +42,37 @@ export function toTexts(statements: readonly Statement[], place: Place): string[
         refuse(`is ${committing.toUpperCase()}, with which MySQL commits the open transaction; run it outside of one`);
       }
     }
-    if (place.readOnly && writing.test(sql) && !isRead(sql, "mysql")) {
+    if (place.readOnly && writing.test(sql) && !isRead(sql, mysqlText)) {
       throw new ValidationError(`${which} may write and the transaction is read-only; leave readOnly out to write`);
     }
     return written(sql, params, which, refuse);
   });
 }
 
-// What may stand before the first word. Of a comment that is executed, `/*!50000 …`, only its opening does.
-const leading = String.raw`^(?:\s|;|\(|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*M?!\d*|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/)*`;
-const first = new RegExp(`${leading}([a-z]+)`, "i");
+const first = /* @__PURE__ */ opening("([a-z]+)");
 const mayControl = /^(?:begin|start|commit|end|abort|rollback|savepoint|release|prepare|xa|set)$/i;
-const savepoint = new RegExp(`${leading}(?:savepoint\\b|release\\b|rollback(?:\\s+work)?\\s+to\\b)`, "i");
-const writing = new RegExp(
-  `${leading}(?:insert|update|delete|replace|truncate|create|drop|alter|rename|with|select|load|grant|revoke|lock)\\b`,
-  "i",
+const savepoint = /* @__PURE__ */ opening("(?:savepoint\\b|release\\b|rollback(?:\\s+work)?\\s+to\\b)");
+const writing = /* @__PURE__ */ opening(
+  "(?:insert|update|delete|replace|truncate|create|drop|alter|rename|with|select|load|grant|revoke|lock)\\b",
 );
 /** What MySQL's manual lists as causing an implicit commit, as far as it can be sent here at all. */
-const committed = new RegExp(
-  `${leading}((?:create|drop)(?!\\s+temporary\\b)|alter|rename|truncate|lock|unlock|grant|revoke|cache|flush|reset|install|` +
-    String.raw`uninstall|load\s+index|(?:analyze|optimize|repair|check)\s+(?:local\s+|no_write_to_binlog\s+)?table|` +
-    String.raw`set\s+password)\b`,
-  "i",
+const committed = /* @__PURE__ */ opening(
+  "((?:create|drop)(?!\\s+temporary\\b)|alter|rename|truncate|lock|unlock|grant|revoke|cache|flush|reset|install|" +
+    "uninstall|load\\s+index|(?:analyze|optimize|repair|check)\\s+(?:local\\s+|no_write_to_binlog\\s+)?table|" +
+    "set\\s+password)\\b",
 );
+
+/** A pattern of a text's first words. Of a comment that is executed, `/*!50000 …`, only its opening stands before them. */
+function opening(words: string): RegExp {
+  const before = String.raw`^(?:\s|;|\(|--[^\n]*(?:\n|$)|#[^\n]*(?:\n|$)|/\*M?!\d*|/\*(?!M?!)(?:[^*]|\*(?!/))*\*/)*`;
+  return new RegExp(before + words, "i");
+}
 
 /** The words with which the text begins or ends a transaction; null for savepoints and all else. */
 function ending(sql: string): string | null {
   const word = first.exec(sql)?.[1];
   if (word !== undefined && !mayControl.test(word)) return null;
-  return savepoint.test(sql) ? null : transactionControl(sql, "mysql");
+  return savepoint.test(sql) ? null : transactionControl(sql, mysqlText);
 }
 
 /** The text with its values. A `?` in a string, a name or a comment is none, which the driver's own search could miss. */

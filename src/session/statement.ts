@@ -43,16 +43,16 @@ export function userStatements(given: RawStatement, params: Params | undefined, 
     : textStatements(given, params ?? [], dialect);
   const { sql } = statements[0]!;
   if (sql.trim() === "") throw new ValidationError("A statement must not be empty");
-  if (isMultiple(sql, dialect.name)) {
+  if (isMultiple(sql, dialect)) {
     throw new ValidationError(
       "A statement must be one statement; run several one by one, or stage() them into one commit",
     );
   }
-  const control = transactionControl(sql, dialect.name);
+  const control = transactionControl(sql, dialect);
   if (control !== null) {
     throw new ValidationError(`${control} is the session's to send; use begin(), commit(), rollback() and savepoint()`);
   }
-  return { statements, reads: isRead(sql, dialect.name) };
+  return { statements, reads: isRead(sql, dialect) };
 }
 
 /** The same for what runs once. */
@@ -103,7 +103,7 @@ function isNames(values: unknown): values is Readonly<Record<string, unknown>> {
 
 function positional(text: string, values: Params, dialect: Dialect, what: string): Statement {
   const placeholder = dialect.placeholder(1);
-  const needed = countPlaceholders(text, placeholder === "$1", dialect.name) ?? 0;
+  const needed = countPlaceholders(text, placeholder === "$1", dialect) ?? 0;
   if (!Array.isArray(values)) {
     const names = Object.keys(values);
     if (names.length === 0 && needed === 0) return { sql: text, params: [] };
@@ -126,7 +126,7 @@ function positional(text: string, values: Params, dialect: Dialect, what: string
 /** The placeholders that have names. Throws where there are others besides. */
 function namedPlaceholders(text: string, dialect: Dialect): Placeholder[] {
   const isNumbered = dialect.placeholder(1) === "$1"; // there `?` is an operator
-  const all = placeholders(text, dialect.name).filter((one) => !(isNumbered && one.text.startsWith("?")));
+  const all = placeholders(text, dialect).filter((one) => !(isNumbered && one.text.startsWith("?")));
   const named = all.filter((one) => !/^\?|^\$\d+$/.test(one.text));
   if (named.length > 0 && named.length < all.length) {
     const other = all.find((one) => !named.includes(one))!;

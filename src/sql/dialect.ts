@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { SqlToken } from "./scan.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 import type { CompiledStatement, InsertStep, Step, UpdateStep } from "./step.ts";
 import type { ColumnInfo, ColumnType, TableInfo } from "./table.ts";
@@ -54,6 +55,8 @@ export interface Dialect {
   quote(identifier: string): string;
   /** The placeholder of the `position`-th value of a statement, from 1. */
   placeholder(position: number): string;
+  /** Reads its text into tokens, where strings, names and comments are not those of SQLite and PostgreSQL. */
+  tokens?(text: string): SqlToken[];
   /** The codec of a column type. Throws an UnsupportedError where the database has no such type. */
   codec(type: ColumnType): Codec;
   /** A value given for a raw placeholder, as it travels. Throws a ValidationError naming `what`. */

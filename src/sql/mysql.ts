@@ -12,6 +12,7 @@ import { mysqlGuardFailure, onConflict } from "./mysql_guard.ts";
 import { drawKeys } from "./mysql_insert.ts";
 import { quote } from "./mysql_names.ts";
 import { inList, readBack } from "./mysql_read.ts";
+import { mysqlTokens } from "./mysql_tokens.ts";
 import { compileSteps } from "./mysql_write.ts";
 
 export type { MysqlOptions } from "./mysql_batch.ts";
@@ -32,6 +33,7 @@ export function mysql({ autoIncrementIncrement = 1, guards = "statement" }: Mysq
     name: "mysql",
     quote,
     placeholder: () => "?",
+    tokens: mysqlTokens,
     codec: mysqlCodec,
     encodeParam: mysqlParam,
     // A backslash escapes unless something else is said.

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Token } from "./scan.ts";
+import { ValidationError } from "../errors.ts";
+import type { SqlToken, TextOf } from "./scan.ts";
 
 const SPACE = /\s+/y;
 // Two dashes are a comment only before a space or a control character: 5--1 is 6.
@@ -28,11 +29,11 @@ function at(pattern: RegExp, text: string, position: number): string {
 }
 
 /** The tokens of a MySQL text. A placeholder tells where it stands, and whether that is in an executable comment. */
-export function mysqlTokens(text: string): Token[] {
-  const found: Token[] = [];
+export function mysqlTokens(text: string): SqlToken[] {
+  const found: SqlToken[] = [];
   let executable = false;
   let i = 0;
-  const take = (kind: Token["kind"], length: number, content: string): void => {
+  const take = (kind: SqlToken["kind"], length: number, content: string): void => {
     found.push({ kind, text: content, at: i, executable });
     i += length;
   };
@@ -60,4 +61,25 @@ export function mysqlTokens(text: string): Token[] {
     else take(text[i] === "?" ? "placeholder" : "mark", 1, text[i]!);
   }
   return found;
+}
+
+/** What tells the functions of scan.ts that a text is MySQL's. */
+export const mysqlText: TextOf = { name: "mysql", tokens: mysqlTokens };
+
+/**
+ * The pieces of a MySQL text between its placeholders: one more than there are. Throws a ValidationError for a placeholder
+ * in an executable comment: some servers skip it up to the first end of a comment, which a value may hold.
+ */
+export function splitPlaceholders(text: string): string[] {
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { kind, text: written, at: start = 0, executable } of mysqlTokens(text)) {
+    if (kind !== "placeholder" || written !== "?") continue;
+    if (executable) {
+      throw new ValidationError("A placeholder cannot stand in an executable comment (/*! … */); write it outside");
+    }
+    pieces.push(text.slice(from, start));
+    from = start + 1;
+  }
+  return [...pieces, text.slice(from)];
 }

@@ -3,19 +3,18 @@
  * It tells reads from writes and finds what must not travel in a batch; it does not parse. Each question costs one pass
  * over the text.
  *
- * Strings end at a quote that is not doubled; a backslash escapes only in PostgreSQL's `E'…'`. MySQL's text is another:
- * see mysql_tokens.ts; it is read so where the dialect is said to be MySQL's.
+ * Strings end at a quote that is not doubled; a backslash escapes only in PostgreSQL's `E'…'`. MySQL's text is another: its
+ * dialect brings a reading of its own (mysql_tokens.ts).
  *
  * @module
  */
-import { ValidationError } from "../errors.ts";
 import type { Dialect } from "./dialect.ts";
-import { mysqlTokens } from "./mysql_tokens.ts";
 
 /** A piece of SQL text. */
-export interface Token {
-  /** A word in upper case; a mark; a placeholder as written; the content of a string; the quote of a quoted name. */
+export interface SqlToken {
+  /** What it is. */
   readonly kind: "word" | "mark" | "placeholder" | "string" | "name";
+  /** A word in upper case; a mark; a placeholder as written; the content of a string; the quote of a quoted name. */
   readonly text: string;
   /** Where a placeholder begins. */
   readonly at?: number;
@@ -24,7 +23,7 @@ export interface Token {
 }
 
 /** Which database's text it is, as far as it matters. */
-type Of = Dialect["name"] | null;
+export type TextOf = Pick<Dialect, "name" | "tokens"> | null;
 
 const SPACE = /\s+/y;
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
@@ -43,9 +42,9 @@ function at(pattern: RegExp, text: string, position: number): RegExpExecArray | 
   return pattern.exec(text);
 }
 
-function tokens(text: string, of: Of): Token[] {
-  if (of === "mysql") return mysqlTokens(text);
-  const found: Token[] = [];
+function tokens(text: string, of: TextOf): SqlToken[] {
+  if (of?.tokens !== undefined) return of.tokens(text);
+  const found: SqlToken[] = [];
   let subscripts = 0;
   let i = 0;
   while (i < text.length) {
@@ -103,18 +102,18 @@ function tokens(text: string, of: Of): Token[] {
   return found;
 }
 
-function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
+function isWord(token: SqlToken | undefined, ...words: readonly string[]): boolean {
   return token?.kind === "word" && words.includes(token.text);
 }
 
-function isMark(token: Token | undefined, mark: string): boolean {
+function isMark(token: SqlToken | undefined, mark: string): boolean {
   return token?.kind === "mark" && token.text === mark;
 }
 
 /** The statements of a text, without empty ones. The body of a trigger or a procedure belongs to its statement. */
-function statements(all: readonly Token[]): Token[][] {
-  const found: Token[][] = [];
-  let current: Token[] = [];
+function statements(all: readonly SqlToken[]): SqlToken[][] {
+  const found: SqlToken[][] = [];
+  let current: SqlToken[] = [];
   let depth = 0;
   for (const [i, token] of all.entries()) {
     if (isMark(token, ";") && depth === 0) {
@@ -133,13 +132,13 @@ function statements(all: readonly Token[]): Token[][] {
 }
 
 /** Whether a statement is one of those that hold statements: CREATE [OR REPLACE] [TEMP] TRIGGER and the like. */
-function hasBody(statement: readonly Token[]): boolean {
+function hasBody(statement: readonly SqlToken[]): boolean {
   return isWord(statement[0], "CREATE") &&
     statement.slice(1, 6).some((token) => isWord(token, "TRIGGER", "FUNCTION", "PROCEDURE"));
 }
 
 /** Whether the statement has one of these words as a keyword: not as a function's name. */
-function has(statement: readonly Token[], ...words: readonly string[]): boolean {
+function has(statement: readonly SqlToken[], ...words: readonly string[]): boolean {
   return statement.some((token, i) => isWord(token, ...words) && !isMark(statement[i + 1], "("));
 }
 
@@ -148,7 +147,7 @@ function has(statement: readonly Token[], ...words: readonly string[]): boolean 
  * EXPLAIN of what it does not run; of MySQL also SHOW, DESCRIBE and TABLE. Everything else counts as a write, PRAGMA
  * included.
  */
-export function isRead(text: string, of: Of = null): boolean {
+export function isRead(text: string, of: TextOf = null): boolean {
   const all = statements(tokens(text, of));
   const statement = all[0];
   if (all.length !== 1 || !statement) return false;
@@ -156,17 +155,17 @@ export function isRead(text: string, of: Of = null): boolean {
   const first = statement.find((token) => !isMark(token, "("));
   if (isWord(first, "SELECT", "VALUES")) return !has(statement, "INTO");
   if (isWord(first, "WITH")) return !writes && !has(statement, "INTO");
-  if (of === "mysql" && isWord(first, "SHOW")) return true;
-  if (of === "mysql" && isWord(first, "TABLE")) return !has(statement, "INTO");
-  const explains = isWord(first, "EXPLAIN") || of === "mysql" && isWord(first, "DESCRIBE", "DESC");
+  if (of?.name === "mysql" && isWord(first, "SHOW")) return true;
+  if (of?.name === "mysql" && isWord(first, "TABLE")) return !has(statement, "INTO");
+  const explains = isWord(first, "EXPLAIN") || of?.name === "mysql" && isWord(first, "DESCRIBE", "DESC");
   return explains && !(writes && statement.some((token) => isWord(token, "ANALYZE", "ANALYSE")));
 }
 
 /** The keyword with which the text begins, ends or divides a transaction, as `"COMMIT"`; null for other statements. */
-export function transactionControl(text: string, of: Of = null): string | null {
+export function transactionControl(text: string, of: TextOf = null): string | null {
   const [first, second, ...more] = statements(tokens(text, of))[0] ?? [];
   // Of MySQL: to switch it on commits, to switch it off begins.
-  if (of === "mysql" && isWord(first, "SET") && [second, ...more].some((token) => token && isAutocommit(token))) {
+  if (of?.name === "mysql" && isWord(first, "SET") && [second, ...more].some((token) => token && isAutocommit(token))) {
     return "SET AUTOCOMMIT";
   }
   if (isWord(first, "START", "PREPARE") && isWord(second, "TRANSACTION")) return `${first!.text} TRANSACTION`;
@@ -174,12 +173,12 @@ export function transactionControl(text: string, of: Of = null): string | null {
   return control ? first!.text : null;
 }
 
-function isAutocommit({ kind, text }: Token): boolean {
+function isAutocommit({ kind, text }: SqlToken): boolean {
   return kind === "word" && text === "AUTOCOMMIT" || kind === "name" && /^@@(\w+\.)?AUTOCOMMIT$/.test(text);
 }
 
 /** Whether the text holds more than one statement. */
-export function isMultiple(text: string, of: Of = null): boolean {
+export function isMultiple(text: string, of: TextOf = null): boolean {
   return statements(tokens(text, of)).length > 1;
 }
 
@@ -188,7 +187,7 @@ export function isMultiple(text: string, of: Of = null): boolean {
  * and `$3` name theirs. Null when there are named ones, such as `:id`, `@id` or `$id`. Where placeholders are numbered
  * (`numbered`), as in PostgreSQL, only `$3` is one: `?` is an operator there. Of MySQL only `?` is one.
  */
-export function countPlaceholders(text: string, numbered = false, of: Of = null): number | null {
+export function countPlaceholders(text: string, numbered = false, of: TextOf = null): number | null {
   let needed = 0;
   for (const token of tokens(text, of)) {
     if (token.kind !== "placeholder" || numbered && !/^\$\d+$/.test(token.text)) continue;
@@ -207,31 +206,13 @@ export interface Placeholder {
 }
 
 /** The placeholders of a text, in order, outside strings, quoted names and comments. */
-export function placeholders(text: string, of: Of = null): Placeholder[] {
+export function placeholders(text: string, of: TextOf = null): Placeholder[] {
   return tokens(text, of).filter(({ kind }) => kind === "placeholder").map(({ text, at }) => ({ text, at: at! }));
 }
 
 /** The quotes that the names of a text stand in: `"`, `` ` `` or `[`. */
-export function nameQuotes(text: string, of: Of = null): Set<string> {
+export function nameQuotes(text: string, of: TextOf = null): Set<string> {
   return new Set(tokens(text, of).filter(({ kind }) => kind === "name").map(({ text }) => text));
-}
-
-/**
- * The pieces of a MySQL text between its placeholders: one more than there are. Throws a ValidationError for a placeholder
- * in an executable comment: some servers skip it up to the first end of a comment, which a value may hold.
- */
-export function splitPlaceholders(text: string): string[] {
-  const pieces: string[] = [];
-  let from = 0;
-  for (const { kind, text: written, at: start = 0, executable } of mysqlTokens(text)) {
-    if (kind !== "placeholder" || written !== "?") continue;
-    if (executable) {
-      throw new ValidationError("A placeholder cannot stand in an executable comment (/*! … */); write it outside");
-    }
-    pieces.push(text.slice(from, start));
-    from = start + 1;
-  }
-  return [...pieces, text.slice(from)];
 }
 
 const VOLATILE_WORD =
@@ -242,7 +223,7 @@ const VOLATILE_CALL =
 const DATE_CALL = /^(DATE|TIME|DATETIME|JULIANDAY|STRFTIME|UNIXEPOCH|TIMEDIFF)$/;
 
 /** Whether the text may give another value each time it is evaluated: random(), now(), nextval() and the like. */
-export function isVolatile(text: string, of: Of = null): boolean {
+export function isVolatile(text: string, of: TextOf = null): boolean {
   const all = tokens(text, of);
   const now = all.some((token) => token.kind === "string" && token.text.trim().toLowerCase() === "now");
   return all.some((token, i) => {

@@ -1,20 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ValidationError } from "../../src/errors.ts";
-import {
-  countPlaceholders,
-  isMultiple,
-  isRead,
-  isVolatile,
-  splitPlaceholders,
-  transactionControl,
-} from "../../src/sql/scan.ts";
+import { mysqlText, splitPlaceholders } from "../../src/sql/mysql_tokens.ts";
+import { countPlaceholders, isMultiple, isRead, isVolatile, transactionControl } from "../../src/sql/scan.ts";
 
 function table<T>(of: (text: string) => T, cases: Readonly<Record<string, T>>): void {
   for (const [text, wanted] of Object.entries(cases)) assertEquals(of(text), wanted, text);
 }
 
 Deno.test("isRead() tells MySQL's reads from its writes", () => {
-  table((text) => isRead(text, "mysql"), {
+  table((text) => isRead(text, mysqlText), {
     "SELECT 1": true,
     "# a note\n-- another\n/* a third */ SELECT 1": true,
     "SELECT * FROM t WHERE a = 'it\\'s; DELETE' FOR UPDATE": true,
@@ -49,7 +43,7 @@ Deno.test("isRead() tells MySQL's reads from its writes", () => {
 });
 
 Deno.test("transactionControl() knows what begins and ends a transaction in MySQL", () => {
-  table((text) => transactionControl(text, "mysql"), {
+  table((text) => transactionControl(text, mysqlText), {
     "/*! BEGIN */": "BEGIN",
     "START TRANSACTION READ ONLY": "START TRANSACTION",
     "# now\nCOMMIT": "COMMIT",
@@ -65,7 +59,7 @@ Deno.test("transactionControl() knows what begins and ends a transaction in MySQ
 });
 
 Deno.test("isMultiple() finds a second statement in MySQL text", () => {
-  table((text) => isMultiple(text, "mysql"), {
+  table((text) => isMultiple(text, mysqlText), {
     "SELECT ';', \";\", `;` # ;\n -- ;\n /* ; */": false,
     "SELECT 'it\\'s; fine', 'it''s; fine', \"a\\\"; b\"": false,
     "SELECT 1 /*! ; DELETE FROM t */": true,
@@ -74,7 +68,7 @@ Deno.test("isMultiple() finds a second statement in MySQL text", () => {
     "SELECT 'a\\\\'; SELECT 2": true,
     "CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END": false,
   });
-  assertEquals(isMultiple(`SELECT '${"it\\'s; ".repeat(500_000)}'`, "mysql"), false);
+  assertEquals(isMultiple(`SELECT '${"it\\'s; ".repeat(500_000)}'`, mysqlText), false);
 });
 
 Deno.test("countPlaceholders() and splitPlaceholders() find MySQL's placeholders alone", () => {
@@ -97,10 +91,10 @@ Deno.test("countPlaceholders() and splitPlaceholders() find MySQL's placeholders
   };
   for (const [text, pieces] of Object.entries(cases)) {
     assertEquals(splitPlaceholders(text), [...pieces], text);
-    assertEquals(countPlaceholders(text, false, "mysql"), pieces.length - 1, text);
+    assertEquals(countPlaceholders(text, false, mysqlText), pieces.length - 1, text);
   }
   // Values by name become `?` before the driver sees them.
-  assertEquals(countPlaceholders("SELECT :id", false, "mysql"), null);
+  assertEquals(countPlaceholders("SELECT :id", false, mysqlText), null);
   assertEquals(splitPlaceholders("SELECT :id"), ["SELECT :id"]);
   // A server that skips the comment ends it at the first end of a comment, in a value too.
   for (const text of ["SELECT 1 /*!99999 + ? */", "SELECT 1 /*M!999999 + ? */"]) {
@@ -109,7 +103,7 @@ Deno.test("countPlaceholders() and splitPlaceholders() find MySQL's placeholders
 });
 
 Deno.test("isVolatile() finds what gives another value each time in MySQL", () => {
-  table((text) => isVolatile(text, "mysql"), {
+  table((text) => isVolatile(text, mysqlText), {
     "uuid()": true,
     "rand() < 0.5": true,
     "created < now(3)": true,
