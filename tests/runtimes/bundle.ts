@@ -36,9 +36,3 @@ export async function bundle(source: string, { external = [], define = {} }: Bun
     await stop();
   }
 }
-
-/** How many bytes a text has when it is sent compressed. */
-export async function gzipSize(text: string): Promise<number> {
-  const compressed = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
-  return (await new Response(compressed).arrayBuffer()).byteLength;
-}
