@@ -80,11 +80,12 @@ export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
 export type { Codec, CursorSql, Dialect, RowLock } from "./src/sql/dialect.ts";
 export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
-export { insert, InsertStatement, type OnConflict } from "./src/query/insert.ts";
+export { InsertStatement, type OnConflict } from "./src/query/insert.ts";
+export { deleteFrom, insert, update } from "./src/session/builders.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
 export type { Compilable } from "./src/query/compilable.ts";
 export type { Page, PageOptions, StreamOptions } from "./src/query/paging.ts";
-export { deleteFrom, DeleteStatement, update, UpdateStatement } from "./src/query/write.ts";
+export { DeleteStatement, UpdateStatement } from "./src/query/write.ts";
 export type { LockOptions } from "./src/query/select_node.ts";
 export { Query, Select, select } from "./src/query/select.ts";
 export {

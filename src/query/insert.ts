@@ -5,17 +5,17 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import type { Declared } from "../model/declared.ts";
 import { checkKind } from "../model/family.ts";
-import { type MappedColumn, type Mapper, mapperOf } from "../model/mapper.ts";
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
-import type { AnyModel, ColumnsOf, Entity, Insert } from "../model/types.ts";
+import type { ColumnsOf, Entity, Insert } from "../model/types.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { encodeCell, inOrder, settable, writeSet } from "./assignments.ts";
 import { parseReturning, type Returning } from "./returning.ts";
 import { tableName } from "./where.ts";
+import type { WriteWork } from "./write_work.ts";
 
 /** What to do with a row whose unique or primary key is taken. */
 export interface OnConflict<T> {
@@ -42,6 +42,8 @@ export interface InsertNode {
 export class InsertStatement<T extends Entity, R = T> {
   /** @internal */
   readonly node: InsertNode;
+  /** @internal */
+  readonly work: WriteWork<InsertNode>;
   /**
    * The types, for the compiler only.
    *
@@ -50,19 +52,20 @@ export class InsertStatement<T extends Entity, R = T> {
   declare readonly _types?: (value: T) => R;
 
   /** @internal */
-  constructor(node: InsertNode) {
+  constructor(node: InsertNode, work: WriteWork<InsertNode>) {
     this.node = node;
+    this.work = work;
   }
 
   /** Adds rows, each as the model's constructor takes it. */
   values(rows: Insert<ColumnsOf<T>> | readonly Insert<ColumnsOf<T>>[]): InsertStatement<T, R> {
     const more = (Array.isArray(rows) ? rows : [rows]) as readonly object[];
-    return new InsertStatement({ ...this.node, rows: [...this.node.rows, ...more] });
+    return new InsertStatement({ ...this.node, rows: [...this.node.rows, ...more] }, this.work);
   }
 
   /** Says what to do where a key is taken. */
   onConflict(conflict: OnConflict<T>): InsertStatement<T, R> {
-    return new InsertStatement({ ...this.node, conflict: conflict as unknown as OnConflict<unknown> });
+    return new InsertStatement({ ...this.node, conflict: conflict as unknown as OnConflict<unknown> }, this.work);
   }
 
   /**
@@ -72,34 +75,13 @@ export class InsertStatement<T extends Entity, R = T> {
   returning<const K extends keyof ColumnsOf<T> & keyof T & string>(
     properties: readonly K[],
   ): InsertStatement<T, Pick<T, K>> {
-    return new InsertStatement({ ...this.node, returning: parseReturning(this.node.mapper, properties) });
+    return new InsertStatement({ ...this.node, returning: parseReturning(this.node.mapper, properties) }, this.work);
   }
 }
 
-/**
- * An INSERT, to be given to `session.execute`, which gives the instances of the rows that were inserted or updated; those
- * that are loaded are brought up to date.
- *
- * @example
- * ```ts
- * import { createAll, insert, model, Session, sql, t } from "@ledge/session";
- * import { libsql } from "@ledge/session/libsql/local";
- * import { assertEquals } from "@std/assert";
- *
- * class Page extends model("pages", { path: t.text().primaryKey(), visits: t.integer().default(1) }) {}
- * const db = libsql({ url: ":memory:" });
- * await createAll(db, [Page]);
- * await using session = new Session({ bind: db });
- * const visit = insert(Page).values({ path: "/" })
- *   .onConflict({ target: ["path"], update: { visits: sql`pages.visits + 1` } });
- * await session.execute(visit);
- * const result = await session.execute(visit);
- * assertEquals(result.one().visits, 2);
- * await session.commit();
- * ```
- */
-export function insert<M extends AnyModel>(model: M & Declared<M>): InsertStatement<InstanceType<M>> {
-  return new InsertStatement({ mapper: mapperOf(model), rows: [], conflict: null, returning: "instances" });
+/** The start of one: no rows. */
+export function insertNode(mapper: Mapper): InsertNode {
+  return { mapper, rows: [], conflict: null, returning: "instances" };
 }
 
 /** The rows of an insert, encoded: the columns that some row gives, and a value for each. */

@@ -5,10 +5,9 @@
  * @module
  */
 import { UnsupportedError, ValidationError } from "../errors.ts";
-import type { Declared } from "../model/declared.ts";
-import { type MappedColumn, type Mapper, mapperOf } from "../model/mapper.ts";
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Assign, Where } from "../model/query_types.ts";
-import type { AnyModel, ColumnsOf, Entity } from "../model/types.ts";
+import type { ColumnsOf, Entity } from "../model/types.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
@@ -16,6 +15,7 @@ import { inOrder, settable, writeSet } from "./assignments.ts";
 import { parseReturning, type Returning } from "./returning.ts";
 import { requireCount } from "./select_node.ts";
 import { columnName, type QueryContext, tableName, writeWhere } from "./where.ts";
+import type { WriteWork } from "./write_work.ts";
 
 /** What an UPDATE or a DELETE is made of. */
 export interface WriteNode {
@@ -33,6 +33,8 @@ export interface WriteNode {
 export class UpdateStatement<T extends Entity, R = never> {
   /** @internal */
   readonly node: WriteNode;
+  /** @internal */
+  readonly work: WriteWork<WriteNode>;
   /**
    * The types, for the compiler only.
    *
@@ -41,8 +43,9 @@ export class UpdateStatement<T extends Entity, R = never> {
   declare readonly _types?: (value: T) => R;
 
   /** @internal */
-  constructor(node: WriteNode) {
+  constructor(node: WriteNode, work: WriteWork<WriteNode>) {
     this.node = node;
+    this.work = work;
   }
 
   /**
@@ -50,18 +53,18 @@ export class UpdateStatement<T extends Entity, R = never> {
    * column counts up and `onUpdate` columns get their value by themselves.
    */
   set(values: Assign<T>): UpdateStatement<T, R> {
-    return new UpdateStatement({ ...this.node, values: { ...this.node.values, ...values } });
+    return new UpdateStatement({ ...this.node, values: { ...this.node.values, ...values } }, this.work);
   }
   /** Adds a condition; several must all hold. Without any, every row is written. */
   where(condition: Where<T>): UpdateStatement<T, R> {
-    return new UpdateStatement({ ...this.node, where: [...this.node.where, condition] });
+    return new UpdateStatement({ ...this.node, where: [...this.node.where, condition] }, this.work);
   }
   /**
    * At most so many rows, those with the lowest primary keys. Refused with an `UnsupportedError`, when it is run, where the
    * database has no such thing (PostgreSQL, SQLite).
    */
   limit(count: number): UpdateStatement<T, R> {
-    return new UpdateStatement({ ...this.node, limit: requireCount("limit", count) });
+    return new UpdateStatement({ ...this.node, limit: requireCount("limit", count) }, this.work);
   }
   /** Gives back the instances of the rows that were written. */
   returning(): UpdateStatement<T, T>;
@@ -71,7 +74,7 @@ export class UpdateStatement<T extends Entity, R = never> {
   ): UpdateStatement<T, Pick<T, K>>;
   returning(properties?: readonly string[]): UpdateStatement<T, unknown> {
     const returning = properties === undefined ? "instances" : parseReturning(this.node.mapper, properties);
-    return new UpdateStatement({ ...this.node, returning });
+    return new UpdateStatement({ ...this.node, returning }, this.work);
   }
 }
 
@@ -79,6 +82,8 @@ export class UpdateStatement<T extends Entity, R = never> {
 export class DeleteStatement<T extends Entity, R = never> {
   /** @internal */
   readonly node: WriteNode;
+  /** @internal */
+  readonly work: WriteWork<WriteNode>;
   /**
    * The types, for the compiler only.
    *
@@ -87,77 +92,29 @@ export class DeleteStatement<T extends Entity, R = never> {
   declare readonly _types?: (value: T) => R;
 
   /** @internal */
-  constructor(node: WriteNode) {
+  constructor(node: WriteNode, work: WriteWork<WriteNode>) {
     this.node = node;
+    this.work = work;
   }
 
   /** Adds a condition; several must all hold. Without any, every row is deleted. */
   where(condition: Where<T>): DeleteStatement<T, R> {
-    return new DeleteStatement({ ...this.node, where: [...this.node.where, condition] });
+    return new DeleteStatement({ ...this.node, where: [...this.node.where, condition] }, this.work);
   }
   /** At most so many rows, as of an update. */
   limit(count: number): DeleteStatement<T, R> {
-    return new DeleteStatement({ ...this.node, limit: requireCount("limit", count) });
+    return new DeleteStatement({ ...this.node, limit: requireCount("limit", count) }, this.work);
   }
   /** Gives back plain objects of these properties of the rows that were deleted. */
   returning<const K extends keyof ColumnsOf<T> & keyof T & string>(
     properties: readonly K[],
   ): DeleteStatement<T, Pick<T, K>> {
-    return new DeleteStatement({ ...this.node, returning: parseReturning(this.node.mapper, properties) });
+    return new DeleteStatement({ ...this.node, returning: parseReturning(this.node.mapper, properties) }, this.work);
   }
 }
 
-/**
- * An UPDATE, to be given to `session.execute` (at once, in an interactive transaction) or `session.stage` (with the
- * commit). Instances that are loaded are brought up to date.
- *
- * @example
- * ```ts
- * import { createAll, model, Session, sql, t, update } from "@ledge/session";
- * import { libsql } from "@ledge/session/libsql/local";
- * import { assertEquals } from "@std/assert";
- *
- * class Page extends model("pages", { path: t.text().primaryKey(), visits: t.integer().default(0) }) {}
- * const db = libsql({ url: ":memory:" });
- * await createAll(db, [Page]);
- * await using session = new Session({ bind: db });
- * const home = session.add(new Page({ path: "/" }));
- * const visit = update(Page).set({ visits: sql`visits + 1` }).where({ path: "/" });
- * assertEquals((await session.execute(visit)).rowsAffected, 1);
- * assertEquals(home.visits, 1);
- * await session.commit();
- * ```
- */
-export function update<M extends AnyModel>(model: M & Declared<M>): UpdateStatement<InstanceType<M>> {
-  return new UpdateStatement(writeNode("update", mapperOf(model)));
-}
-
-/**
- * A DELETE, to be given to `session.execute` (at once, in an interactive transaction) or `session.stage` (with the commit).
- * Instances of its rows that are loaded become deleted, and so do those that the database deletes with them. Cascades of
- * the session do not run: `session.delete` has them.
- *
- * @example
- * ```ts
- * import { createAll, deleteFrom, model, Session, t } from "@ledge/session";
- * import { libsql } from "@ledge/session/libsql/local";
- * import { assertEquals } from "@std/assert";
- *
- * class Page extends model("pages", { path: t.text().primaryKey(), visits: t.integer().default(0) }) {}
- * const db = libsql({ url: ":memory:" });
- * await createAll(db, [Page]);
- * await using session = new Session({ bind: db });
- * session.addAll([new Page({ path: "/" }), new Page({ path: "/old", visits: 9 })]);
- * const gone = await session.execute(deleteFrom(Page).where({ visits: 0 }).returning(["path"]));
- * assertEquals(gone.all(), [{ path: "/" }]);
- * await session.commit();
- * ```
- */
-export function deleteFrom<M extends AnyModel>(model: M & Declared<M>): DeleteStatement<InstanceType<M>> {
-  return new DeleteStatement(writeNode("delete", mapperOf(model)));
-}
-
-function writeNode(kind: WriteNode["kind"], mapper: Mapper): WriteNode {
+/** The start of one: of every row. */
+export function writeNode(kind: WriteNode["kind"], mapper: Mapper): WriteNode {
   return { kind, mapper, where: [], limit: null, values: {}, returning: null };
 }
 

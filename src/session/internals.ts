@@ -11,7 +11,7 @@ import type { Transactions } from "./transaction.ts";
  * The name of the method, which a session that stands for another one forwards like any other. Text and no symbol: bundlers
  * keep every class with a method whose name they would have to compute.
  */
-export const internals = "ledge:internals";
+export const internals = "ledge.internals";
 
 /** The rooms behind a session. */
 export interface Internals {

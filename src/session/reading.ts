@@ -13,6 +13,7 @@ import { type Page, type PageOptions, requireSize, type StreamOptions } from "..
 import { Result, resultOf } from "../query/result.ts";
 import type { QueryRunner } from "../query/select.ts";
 import { type IncludeTree, parseInclude, selectAll, type SelectNode, tablesOf, toCount } from "../query/select_node.ts";
+import type { StagedWrite, WriteContext, Written } from "../query/write_work.ts";
 import type { Dialect, RowLock } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import { expireColumns, type InstanceState, isExpired, isHidden } from "../state/instance_state.ts";
@@ -25,7 +26,6 @@ import { type Params, type RawStatement, userStatements } from "./statement.ts";
 import { sizeOf, streamInstances, streamRows } from "./streaming.ts";
 import type { Transactions } from "./transaction.ts";
 import { synchroniseTruncated, type TruncateOptions, truncateStatement } from "./truncate.ts";
-import { type AnyWriteNode, prepareWrite, type StagedWrite, stageWrite, type WriteContext } from "./writing.ts";
 
 /** Reads for one session. */
 export class Reading implements QueryRunner {
@@ -288,16 +288,16 @@ export class Reading implements QueryRunner {
   }
 
   /** Runs an insert, an update or a deletion of a builder on the connection. */
-  async write(node: AnyWriteNode, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
+  async write({ node, work }: Written, autoflush: boolean, options: CallOptions): Promise<Result<unknown>> {
     const branch = this.#transactions.branches.of(node.mapper, "write");
-    const writing = prepareWrite(node, this.#context(branch));
+    const writing = work.prepare(node, this.#context(branch));
     return await this.#transactions.write((connection) => writing(connection, options), options, autoflush, branch);
   }
 
   /** The same, to travel with the commit. */
-  stage(node: AnyWriteNode): StagedWrite & { readonly branch: Branch } {
+  stage({ node, work }: Written): StagedWrite & { readonly branch: Branch } {
     const branch = this.#transactions.branches.of(node.mapper, "write");
-    return { ...stageWrite(node, this.#context(branch)), branch };
+    return { ...work.stage(node, this.#context(branch)), branch };
   }
 
   /** Empties a model's table. */

@@ -14,6 +14,7 @@ import type { StreamOptions } from "../query/paging.ts";
 import { Result, type Row, type Scalars } from "../query/result.ts";
 import { Query, Select } from "../query/select.ts";
 import { type LockOptions, parseInclude, parseLock, selectAll } from "../query/select_node.ts";
+import { asWritten } from "../query/write_work.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { preview, Sql } from "../sql/tag.ts";
 import { type InstanceState, isChanged, isRelationTouched, knownState, stateOf } from "../state/instance_state.ts";
@@ -43,7 +44,7 @@ import type { SessionTransaction } from "./scope.ts";
 import { deleteNow, insertNow, updateNow } from "./one_row.ts";
 import { type Params, type RawStatement, userStatement } from "./statement.ts";
 import type { TruncateOptions } from "./truncate.ts";
-import { writeNodeOf, type WriteStatement } from "./writing.ts";
+import type { WriteStatement } from "./writing.ts";
 import { Transactions } from "./transaction.ts";
 
 /** Options of `get`, `getOne` and `getAll`. */
@@ -512,7 +513,7 @@ export class Session {
     refuseUnknown(options, ["autoflush", "bind", "signal", "timeout"], "execute()");
     const { autoflush = this.autoflush, bind, ...call } = options;
     return await this.#transactions.run<Result<unknown>>("execute", () => {
-      const written = writeNodeOf(statement);
+      const written = asWritten(statement);
       if (written === null && !(statement instanceof Select)) {
         return this.#reading.raw(statement as RawStatement, params, autoflush, { ...call, bind });
       }
@@ -855,7 +856,7 @@ export class Session {
     refuseUnknown(options, ["bind"], "stage()");
     const { extras, branches } = this.#transactions;
     this.#transactions.use("stage");
-    const written = writeNodeOf(statement);
+    const written = asWritten(statement);
     if (written === null) {
       const branch = branches.ofText(options.bind, "write");
       const raw = userStatement(statement as RawStatement, params, branch.database.dialect);
@@ -991,7 +992,7 @@ export class Session {
    *
    * @internal
    */
-  "ledge:internals"(): Internals {
+  "ledge.internals"(): Internals {
     return { transactions: this.#transactions, reading: this.#reading };
   }
 

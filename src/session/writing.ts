@@ -9,66 +9,42 @@ import type { CallOptions, Connection } from "../database.ts";
 import { UnsupportedError } from "../errors.ts";
 import type { MappedColumn } from "../model/mapper.ts";
 import type { Entity } from "../model/types.ts";
-import { conflictColumns, type InsertNode, insertRows, InsertStatement, toInsert } from "../query/insert.ts";
+import { conflictColumns, type InsertNode, insertRows, type InsertStatement, toInsert } from "../query/insert.ts";
 import type { Loader } from "../query/loader.ts";
 import { Result } from "../query/result.ts";
-import { places, plainRows, union } from "../query/returning.ts";
+import { places, plainRows, type Returning, union } from "../query/returning.ts";
 import {
-  DeleteStatement,
+  type DeleteStatement,
   draftWrite,
   keyTuple,
   toTargets,
   toWrite,
   toWriteOf,
-  UpdateStatement,
+  type UpdateStatement,
   type WriteDraft,
   type WriteNode,
 } from "../query/write.ts";
 import { tableName } from "../query/where.ts";
+import type { StagedWrite, WriteContext, Writing } from "../query/write_work.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import { keyToken } from "../state/key.ts";
-import type { Tracker } from "../state/tracker.ts";
 import { insertAndRead, insertReturning } from "./inserting.ts";
 import { expireLoaded, isConcerned, isLoaded, synchroniseDeleted, synchroniseUpdated } from "./synchronise.ts";
 
 /** A statement of a builder that writes. @template T The model's instances. @template R What it gives back. */
 export type WriteStatement<T extends Entity, R> = InsertStatement<T, R> | UpdateStatement<T, R> | DeleteStatement<T, R>;
 
-/** The node of a builder that writes. */
-export type AnyWriteNode = InsertNode | WriteNode;
-
-/** The node of a statement if a builder that writes made it. */
-export function writeNodeOf(statement: unknown): AnyWriteNode | null {
-  const isWrite = statement instanceof InsertStatement || statement instanceof UpdateStatement ||
-    statement instanceof DeleteStatement;
-  return isWrite ? statement.node : null;
+/** Prepares an update or a deletion for the connection; encodes its values and checks it. */
+export function prepareWrite(node: WriteNode, context: WriteContext): Writing {
+  const draft = draftWrite(node, context.dialect);
+  const run = context.dialect.returning ? runReturning : runReading;
+  return (connection, options) => run(node, draft, context, connection, options);
 }
 
-/** What a write works with. */
-export interface WriteContext {
-  readonly tracker: Tracker;
-  readonly loader: Loader;
-  readonly dialect: Dialect;
-}
-
-/** A write, ready to be run: what could be wrong with it was refused before. */
-export type Writing = (connection: Connection, options: CallOptions) => Promise<Result<unknown>>;
-
-/** Prepares a write for the connection; encodes its values and checks it. */
-export function prepareWrite(node: AnyWriteNode, context: WriteContext): Writing {
-  if ("kind" in node) {
-    const draft = draftWrite(node, context.dialect);
-    if (context.dialect.returning) {
-      return (connection, options) => runReturning(node, draft, context, connection, options);
-    }
-    return (connection, options) => runReading(node, draft, context, connection, options);
-  }
-  return prepareInsert(node, context);
-}
-
-function prepareInsert(node: InsertNode, context: WriteContext): Writing {
+/** The same of an insert. */
+export function prepareInsert(node: InsertNode, context: WriteContext): Writing {
   const { mapper, returning } = node;
   const { dialect, loader, tracker } = context;
   if (returning === "instances") {
@@ -122,7 +98,7 @@ function withReturning({ sql, params }: Statement, columns: readonly MappedColum
 }
 
 /** The session's instances of rows that hold every column. */
-function instancesOf({ mapper }: AnyWriteNode, set: ResultSet, loader: Loader): Result<unknown> {
+function instancesOf({ mapper }: InsertNode, set: ResultSet, loader: Loader): Result<unknown> {
   return new Result<unknown>({ ...set, rowsAffected: set.rows.length }, loader.instances(mapper, set));
 }
 
@@ -237,37 +213,30 @@ function readKeys(
   return { sql: `SELECT ${columnNames(columns, dialect)} FROM ${tableName(dialect, mapper)} WHERE ${test}`, params };
 }
 
-/** A write that travels with the commit: its one statement, and what its answer is made into once the commit is applied. */
-export interface StagedWrite {
-  readonly statement: Statement;
-  read(set: ResultSet): Result<unknown>;
+/**
+ * Prepares an update or a deletion for the commit. Which instances will be loaded by then is not known: its rows come back
+ * always, where they can; where they cannot, the instances of the model are expired, and what asks for rows is refused.
+ */
+export function stageWrite(node: WriteNode, context: WriteContext): StagedWrite {
+  const { mapper } = node;
+  const { dialect, tracker } = context;
+  requireReturning(node, dialect, "leave returning() out");
+  const draft = draftWrite(node, dialect);
+  const wanted = dialect.returning ? wantedOf(node, draft, true) : [];
+  return {
+    statement: toWrite(draft, node, wanted, dialect),
+    read(set) {
+      if (wanted.length === 0) expireLoaded(tracker, mapper);
+      return readWrite(node, draft, wanted, set, wanted.length > 0 ? set.rows.length : set.rowsAffected, context);
+    },
+  };
 }
 
-/**
- * Prepares a write for the commit. Which instances will be loaded by then is not known: its rows come back always, where
- * they can; where they cannot, the instances of the model are expired, and what asks for rows is refused.
- */
-export function stageWrite(node: AnyWriteNode, context: WriteContext): StagedWrite {
+/** The same of an insert. */
+export function stageInsert(node: InsertNode, context: WriteContext): StagedWrite {
   const { mapper, returning } = node;
   const { dialect, tracker, loader } = context;
-  const givesRows = returning === "instances" || (returning ?? []).length > 0;
-  if (!dialect.returning && givesRows) {
-    const instead = "kind" in node ? "leave returning() out" : "say returning([])";
-    throw new UnsupportedError(
-      `${dialect.name} gives no rows back from a write that travels with the commit; ${instead}, or use execute()`,
-    );
-  }
-  if ("kind" in node) {
-    const draft = draftWrite(node, dialect);
-    const wanted = dialect.returning ? wantedOf(node, draft, true) : [];
-    return {
-      statement: toWrite(draft, node, wanted, dialect),
-      read(set) {
-        if (wanted.length === 0) expireLoaded(tracker, mapper);
-        return readWrite(node, draft, wanted, set, wanted.length > 0 ? set.rows.length : set.rowsAffected, context);
-      },
-    };
-  }
+  requireReturning(node, dialect, "say returning([])");
   const statement = toInsert(node, insertRows(node, dialect), dialect);
   if (returning === "instances") {
     return {
@@ -284,4 +253,15 @@ export function stageWrite(node: AnyWriteNode, context: WriteContext): StagedWri
       return readInsert(node, wanted, set, context);
     },
   };
+}
+
+function requireReturning(
+  { returning }: { readonly returning: Returning | null },
+  dialect: Dialect,
+  instead: string,
+): void {
+  if (dialect.returning || returning !== "instances" && (returning ?? []).length === 0) return;
+  throw new UnsupportedError(
+    `${dialect.name} gives no rows back from a write that travels with the commit; ${instead}, or use execute()`,
+  );
 }

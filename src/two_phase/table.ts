@@ -11,7 +11,7 @@ import { model } from "../model/model.ts";
 import { mapperOf } from "../model/mapper.ts";
 import { t } from "../model/columns.ts";
 import type { AnyModel } from "../model/types.ts";
-import { insert, insertRows, toInsert } from "../query/insert.ts";
+import { type InsertNode, insertNode, insertRows, toInsert } from "../query/insert.ts";
 import { select } from "../query/select.ts";
 import { toSelect } from "../query/select_node.ts";
 import type { Dialect } from "../sql/dialect.ts";
@@ -62,8 +62,8 @@ function row(
   dialect: Dialect,
   unlessThere: boolean,
 ): Statement {
-  const statement = insert(model_()).values([values]);
-  const { node } = unlessThere ? statement.onConflict({ target: ["id"] }) : statement;
+  const conflict = unlessThere ? { target: ["id"] } as unknown as InsertNode["conflict"] : null;
+  const node: InsertNode = { ...insertNode(mapperOf(model_())), rows: [values], conflict };
   return toInsert(node, insertRows(node, dialect), dialect);
 }
 

@@ -24,12 +24,22 @@ export const WHOLE: readonly (readonly [heading: string, imports: readonly Impor
   ["the same with PlanetScale", [CORE, ["adapters/planetscale.ts", "planetscale"]]],
 ];
 
+const BUILDERS = [
+  "query/insert",
+  "query/write.",
+  "query/assignments",
+  "session/builders",
+  "session/writing",
+  "session/inserting",
+]
+  .map((file) => `src/${file}`);
+
 /** What else a program may import: the heading, the import, and files of which nothing is in a bundle without it. */
 export const ADDED: readonly (readonly [heading: string, added: Import, without: readonly string[]])[] = [
   ["`select`", ["mod.ts", "select"], []],
-  ["`insert`, `update`, `deleteFrom`", ["mod.ts", "deleteFrom", "insert", "update"], []],
+  ["`insert`, `update`, `deleteFrom`", ["mod.ts", "deleteFrom", "insert", "update"], BUILDERS],
   ["`sql`", ["mod.ts", "sql"], []],
-  ["`createAll`", ["mod.ts", "createAll"], ["src/execution/schema.ts"]],
+  ["`createAll`", ["mod.ts", "createAll"], ["src/execution/schema.ts", "src/sql/tables.ts"]],
   ["`extend`", ["mod.ts", "extend"], ["src/model/extend.ts"]],
   ["`sessionFactory`", ["mod.ts", "sessionFactory"], ["src/session/factory.ts"]],
   ["`/bulk`", ["src/bulk/mod.ts", "bulk", "bulkInsert", "bulkSave", "bulkUpdate", "reference"], ["src/bulk/"]],
