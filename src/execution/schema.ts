@@ -9,6 +9,7 @@ import type { AnyModel } from "../model/types.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { ForeignKeyInfo, TableInfo } from "../sql/table.ts";
+import { tableStatements } from "../sql/tables.ts";
 
 /** The tables of models, with the columns of their subclasses, and of their many-to-many relations, a referenced one before those that refer to it. */
 function tablesOf(models: readonly AnyModel[]): TableInfo[] {
@@ -58,9 +59,10 @@ function fullName({ schema, table }: TableInfo): string {
  */
 export function ddl(models: readonly AnyModel[], dialect: Dialect): Statement[] {
   const tables = tablesOf(models);
+  const sql = tableStatements(dialect);
   return [
-    ...tables.flatMap((table) => dialect.createTable(table)),
-    ...tables.flatMap((table) => dialect.addForeignKeys?.(table) ?? []),
+    ...tables.flatMap((table) => sql.createTable(table, dialect)),
+    ...tables.flatMap((table) => sql.addForeignKeys?.(table, dialect) ?? []),
   ];
 }
 
@@ -84,7 +86,8 @@ export async function createAll(db: Database, models: readonly AnyModel[], optio
 
 /** Drops the tables of models where they are there. One request where the database batches. */
 export async function dropAll(db: Database, models: readonly AnyModel[], options?: CallOptions): Promise<void> {
-  await runAll(db, tablesOf(models).reverse().flatMap((table) => db.dialect.dropTable(table)), options);
+  const { dropTable } = tableStatements(db.dialect);
+  await runAll(db, tablesOf(models).reverse().flatMap((table) => dropTable(table, db.dialect)), options);
 }
 
 async function runAll(db: Database, statements: readonly Statement[], options?: CallOptions): Promise<void> {

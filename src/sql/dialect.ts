@@ -129,15 +129,6 @@ export interface Dialect {
   drawKeys?(step: InsertStep): Statement | null;
   /** Whether keys of this table that the database makes can be used by later statements of the same batch. */
   carriesKeys(table: TableInfo): boolean;
-  /** CREATE TABLE statements for a table, foreign keys included unless `addForeignKeys` has them. */
-  createTable(table: TableInfo): readonly Statement[];
-  /**
-   * The foreign keys that `createTable` left out, since a cycle of tables cannot be there before itself; to be added
-   * once all tables are made. Absent where a foreign key may name a table that is not there yet.
-   */
-  addForeignKeys?(table: TableInfo): readonly Statement[];
-  /** DROP TABLE IF EXISTS statements for a table. */
-  dropTable(table: TableInfo): readonly Statement[];
   /**
    * What stands at the end of a SELECT to lock its rows, with a leading space. Absent where a transaction has the whole
    * database's write lock, and rows need none.

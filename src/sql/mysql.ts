@@ -7,7 +7,6 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { Dialect, RowLock } from "./dialect.ts";
 import type { MysqlOptions } from "./mysql_batch.ts";
 import { mysqlCodec, mysqlParam } from "./mysql_codecs.ts";
-import { addForeignKeys, createTable, dropTable } from "./mysql_ddl.ts";
 import { mysqlGuardFailure, onConflict } from "./mysql_guard.ts";
 import { drawKeys } from "./mysql_insert.ts";
 import { quote } from "./mysql_names.ts";
@@ -70,9 +69,6 @@ export function mysql({ autoIncrementIncrement = 1, guards = "statement" }: Mysq
     drawKeys: (step) => drawKeys(step, dialect),
     // A key is known once its statement has run, to the client only.
     carriesKeys: () => false,
-    createTable: (table) => createTable(table, dialect),
-    addForeignKeys: (table) => addForeignKeys(table, dialect),
-    dropTable,
     lock: lockClause,
   };
   return dialect;

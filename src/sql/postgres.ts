@@ -7,7 +7,6 @@ import type { Dialect } from "./dialect.ts";
 import { guardFailure } from "./guard.ts";
 import { writeArray } from "./postgres_array.ts";
 import { postgresCodec, postgresParam } from "./postgres_codecs.ts";
-import { addForeignKeys, createTable, dropTable } from "./postgres_ddl.ts";
 import { lockClause, settingsStatement } from "./postgres_settings.ts";
 import { onConflict } from "./conflict.ts";
 import { castType, quote } from "./postgres_types.ts";
@@ -48,9 +47,6 @@ export const postgres: Dialect = {
   compile: (steps) => compileSteps(steps, postgres),
   guardFailure,
   carriesKeys: ({ key }) => key.length === 1 && (key[0]!.type.name === "identity" || key[0]!.serverDefault !== null),
-  createTable: (table) => createTable(table, postgres),
-  addForeignKeys: (table) => addForeignKeys(table, postgres),
-  dropTable,
   lock: lockClause,
   truncate: (table, cascade) => `TRUNCATE ${table}${cascade ? " CASCADE" : ""}`,
   cursor: (name) => ({

@@ -9,7 +9,6 @@ import type { Dialect } from "./dialect.ts";
 import { guardFailure } from "./guard.ts";
 import { checkIdentifier } from "./identifier.ts";
 import { sqliteCodec, sqliteParam } from "./sqlite_codecs.ts";
-import { createTable, dropTable } from "./sqlite_ddl.ts";
 import { type SqliteLimits, UNLIMITED, utf8Length } from "./sqlite_limits.ts";
 import { needsValues } from "./sqlite_source.ts";
 import { onConflict } from "./conflict.ts";
@@ -60,8 +59,6 @@ export function sqliteWith(options: Partial<SqliteLimits>): Dialect {
     guardFailure,
     // Ascending, consecutive keys; those that an expression makes are neither.
     carriesKeys: (table) => table.identity !== null,
-    createTable: (table) => createTable(table, dialect),
-    dropTable: (table) => dropTable(table, dialect),
   };
   return dialect;
 }

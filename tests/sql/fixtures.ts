@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createTable } from "../../src/sql/sqlite_ddl.ts";
 import { type Client, createClient, type InArgs, type InStatement } from "@libsql/client";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
@@ -87,7 +88,7 @@ export class Engine implements Disposable {
 
   /** Makes tables. */
   async create(...tables: readonly TableInfo[]): Promise<void> {
-    await this.run(...tables.flatMap((one) => sqlite.createTable(one)));
+    await this.run(...tables.flatMap((one) => createTable(one, sqlite)));
   }
 
   /** Compiles steps and runs them as one batch. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { addForeignKeys, createTable } from "../../src/sql/mysql_ddl.ts";
 import { format } from "@planetscale/database";
 import mysql2 from "mysql2/promise";
 import type { Dialect } from "../../src/sql/dialect.ts";
@@ -179,8 +180,8 @@ export class MysqlEngine implements AsyncDisposable {
   async create(...tables: readonly TableInfo[]): Promise<void> {
     const { dialect } = this.client;
     const statements = [
-      ...tables.flatMap((one) => dialect.createTable(one)),
-      ...tables.flatMap((one) => dialect.addForeignKeys!(one)),
+      ...tables.flatMap((one) => createTable(one, dialect)),
+      ...tables.flatMap((one) => addForeignKeys(one, dialect)),
     ];
     for (const statement of statements) await this.client.send(statement);
   }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { addForeignKeys, createTable } from "../../src/sql/postgres_ddl.ts";
 import pg from "pg";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
@@ -106,8 +107,8 @@ export class PostgresEngine implements AsyncDisposable {
   /** Makes tables, and the foreign keys of their cycles. */
   async create(...tables: readonly TableInfo[]): Promise<void> {
     const statements = [
-      ...tables.flatMap((one) => postgres.createTable(one)),
-      ...tables.flatMap((one) => postgres.addForeignKeys!(one)),
+      ...tables.flatMap((one) => createTable(one, postgres)),
+      ...tables.flatMap((one) => addForeignKeys(one, postgres)),
     ];
     for (const statement of statements) await this.client.send(statement);
   }

@@ -1,3 +1,4 @@
+import { addForeignKeys, dropTable } from "../../src/sql/postgres_ddl.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ValidationError } from "../../src/errors.ts";
@@ -328,9 +329,9 @@ Deno.test("createTable() makes every type, default, constraint and foreign key, 
   await assertRejects(() => insert("it's", "{c}", null), Error, "violates check");
   await assertRejects(() => insert("it's", "{}", 5), Error, "foreign key");
   for (const one of [all, shelves]) {
-    for (const statement of postgres.dropTable(one)) await engine.client.send(statement);
+    for (const statement of dropTable(one)) await engine.client.send(statement);
   }
-  for (const statement of postgres.dropTable(all)) await engine.client.send(statement);
+  for (const statement of dropTable(all)) await engine.client.send(statement);
 });
 
 Deno.test("addForeignKeys() adds those of a cycle, and dropTable() takes them away", async () => {
@@ -349,8 +350,8 @@ Deno.test("addForeignKeys() adds those of a cycle, and dropTable() takes them aw
     ),
     [["a", "a", "a"], ["a", "b", "c"], ["b", "a", "a"], ["c", "a", "a"]],
   );
-  assertEquals(postgres.addForeignKeys!(c), []);
-  for (const one of [c, a, b]) for (const { sql } of postgres.dropTable(one)) await engine.query(sql);
+  assertEquals(addForeignKeys(c, postgres), []);
+  for (const one of [c, a, b]) for (const { sql } of dropTable(one)) await engine.query(sql);
   assertEquals(await engine.query("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [[
     "0",
   ]]);

@@ -1,3 +1,4 @@
+import { dropTable } from "../../src/sql/postgres_ddl.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { SqlValue } from "../../src/sql/statement.ts";
@@ -509,7 +510,7 @@ Deno.test("compile() finds its way among mixed-case, reserved and built-in names
         ["1", "one", '{"a": 1}', "3", "x", "2", null, null],
         ["3", "three", null, "3", null, "1", "1", "2"],
       ]);
-      for (const { sql } of postgres.dropTable(odd)) await engine.query(sql);
+      for (const { sql } of dropTable(odd)) await engine.query(sql);
     }
   }
 });

@@ -1,3 +1,4 @@
+import { createTable, dropTable } from "../../src/sql/sqlite_ddl.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UnsupportedError, ValidationError } from "../../src/errors.ts";
@@ -150,20 +151,20 @@ Deno.test("createTable() makes the columns, keys and constraints that were decla
 
 Deno.test("createTable() refuses what SQLite cannot have", () => {
   const bound = table("t", { id: { type: "identity" }, n: { type: "integer", serverDefault: sql`${5} + 1` } });
-  assertThrows(() => sqlite.createTable(bound), ValidationError, "T.n: the serverDefault sql`? + 1` has bound values");
+  assertThrows(() => createTable(bound, sqlite), ValidationError, "T.n: the serverDefault sql`? + 1` has bound values");
   const elsewhere = { ...table("t", { id: { type: "identity" } }), schema: "s" };
-  assertThrows(() => sqlite.createTable(elsewhere), UnsupportedError, "SQLite has no schemas");
+  assertThrows(() => createTable(elsewhere, sqlite), UnsupportedError, "SQLite has no schemas");
   const list = table("t", { id: { type: "identity" }, n: { type: { name: "array", of: { name: "text" } } } });
-  assertThrows(() => sqlite.createTable(list), UnsupportedError, "T.n: SQLite has no arrays");
+  assertThrows(() => createTable(list, sqlite), UnsupportedError, "T.n: SQLite has no arrays");
   const two = table("t", { id: { type: "identity" }, other: { type: "integer", primaryKey: true } });
-  assertThrows(() => sqlite.createTable(two), UnsupportedError, "must be the only key");
+  assertThrows(() => createTable(two, sqlite), UnsupportedError, "must be the only key");
 });
 
 Deno.test("dropTable() drops the table whether it is there or not", async () => {
   using engine = new Engine();
   const gone = table('odd "name"', { id: { type: "identity" } });
   await engine.create(gone);
-  await engine.run(...sqlite.dropTable(gone), ...sqlite.dropTable(gone));
+  await engine.run(...dropTable(gone, sqlite), ...dropTable(gone, sqlite));
   assertEquals(await engine.query("SELECT name FROM sqlite_master WHERE name LIKE 'odd%'"), []);
 });
 
