@@ -49,62 +49,8 @@ export const ALLOWED: Readonly<Record<Condition, readonly Call[]>> = {
   closed: ["look", "close", "dispose"],
 };
 
-/** What kind of call each member of a session is; `release` is a savepoint's `commit()`. */
-export const CALLS: Readonly<Partial<Record<PropertyKey, Call>>> = {
-  info: "look",
-  autoflush: "look",
-  state: "look",
-  isActive: "look",
-  bind: "look",
-  getBind: "look",
-  bindModel: "use",
-  bindTable: "use",
-  new: "look",
-  dirty: "look",
-  deleted: "look",
-  identityMap: "look",
-  has: "look",
-  [Symbol.iterator]: "look",
-  isModified: "look",
-  inspect: "look",
-  inTransaction: "look",
-  inNestedTransaction: "look",
-  getTransaction: "look",
-  getNestedTransaction: "look",
-  on: "look",
-  off: "look",
-  noAutoflush: "look",
-  add: "use",
-  addAll: "use",
-  markDirty: "use",
-  delete: "use",
-  remove: "use",
-  get: "use",
-  getOne: "use",
-  getAll: "use",
-  merge: "use",
-  refresh: "use",
-  expire: "use",
-  expireAll: "use",
-  expunge: "use",
-  expungeAll: "use",
-  load: "use",
-  assign: "use",
-  query: "use",
-  execute: "use",
-  scalar: "use",
-  scalars: "use",
-  first: "use",
-  stream: "use",
-  streamScalars: "use",
-  truncate: "use",
-  stage: "use",
-  require: "use",
-  verify: "use",
-  start: "use",
-  connection: "use",
-  native: "use",
-  runSync: "use",
+/** The calls that do more than a use. These are what is asked for when a session runs; `release` is a savepoint's `commit()`. */
+const MORE = {
   begin: "transact",
   beginNested: "transact",
   savepoint: "transact",
@@ -120,12 +66,79 @@ export const CALLS: Readonly<Partial<Record<PropertyKey, Call>>> = {
   close: "close",
   invalidate: "close",
   [Symbol.asyncDispose]: "dispose",
-};
+} as const satisfies Partial<Record<PropertyKey, Call>>;
+
+/** What kind of call each member of a session is. */
+export const CALLS: Readonly<Partial<Record<PropertyKey, Call>>> = /* @__PURE__ */ Object.assign(
+  /* @__PURE__ */ each("look", [
+    "info",
+    "autoflush",
+    "state",
+    "isActive",
+    "bind",
+    "getBind",
+    "new",
+    "dirty",
+    "deleted",
+    "identityMap",
+    "has",
+    Symbol.iterator,
+    "isModified",
+    "inspect",
+    "inTransaction",
+    "inNestedTransaction",
+    "getTransaction",
+    "getNestedTransaction",
+    "on",
+    "off",
+    "noAutoflush",
+  ]),
+  /* @__PURE__ */ each("use", [
+    "bindModel",
+    "bindTable",
+    "add",
+    "addAll",
+    "markDirty",
+    "delete",
+    "remove",
+    "get",
+    "getOne",
+    "getAll",
+    "merge",
+    "refresh",
+    "expire",
+    "expireAll",
+    "expunge",
+    "expungeAll",
+    "load",
+    "assign",
+    "query",
+    "execute",
+    "scalar",
+    "scalars",
+    "first",
+    "stream",
+    "streamScalars",
+    "truncate",
+    "stage",
+    "require",
+    "verify",
+    "start",
+    "connection",
+    "native",
+    "runSync",
+  ]),
+  MORE,
+);
+
+function each(call: Call, members: readonly PropertyKey[]): Record<PropertyKey, Call> {
+  return Object.fromEntries(members.map((member) => [member, call]));
+}
 
 /** What kind of call this is; what a query or a statement calls itself counts as a use. */
 function kindOf(method: string): Call {
   if (method === "prepare") return "transact";
-  return (Object.hasOwn(CALLS, method) ? CALLS[method] : undefined) ?? "use";
+  return Object.hasOwn(MORE, method) ? MORE[method as keyof typeof MORE] : "use";
 }
 
 /** Follows the state of one session, and the calls that are under way. */
