@@ -7,7 +7,7 @@ import { Client, neon as createSql } from "@neondatabase/serverless";
 import type { NeonClient, NeonPool, NeonSql } from "./neon/client.ts";
 import { makeDatabase, type NeonDatabase } from "./neon/database.ts";
 import { checkOptions, type NeonOptions, type NeonParts, partsOf, redactorOf, type Target } from "./neon/options.ts";
-import { fromClient, fromPool, openEach, type Sockets } from "./neon/sockets.ts";
+import { fromClient, fromPool, openEach, quietly, type Sockets } from "./neon/sockets.ts";
 
 export type { NeonClient, NeonPool, NeonPoolClient, NeonSql } from "./neon/client.ts";
 export type { NeonDatabase } from "./neon/database.ts";
@@ -54,7 +54,12 @@ function open(target: Target): NeonDatabase {
     sql: http ? createSql(connectionString, authToken === undefined ? {} : { authToken }) : undefined,
     sockets: webSocket === false ? undefined : openEach(() => {
       const client = new Client(connectionString);
+      const { webSocketConstructor = client.neonConfig.webSocketConstructor ?? globalThis.WebSocket } = webSocket;
       Object.assign(client.neonConfig, webSocket);
+      // A runtime without WebSockets is the driver's to complain of.
+      if (webSocketConstructor) {
+        Object.assign(client.neonConfig, { webSocketConstructor: quietly(webSocketConstructor) });
+      }
       return client;
     }),
   });

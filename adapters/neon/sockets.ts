@@ -50,6 +50,30 @@ export interface Sockets {
   take(giveUp: (cancel: () => void) => void, purpose: "statement" | "transaction"): Promise<Seat>;
 }
 
+/** As much of a WebSocket as it takes to write to it. */
+interface Socket {
+  readonly readyState: number;
+  send(data: unknown): void;
+}
+
+/**
+ * A constructor of WebSockets that discard what is said before they are open. The driver takes its leave of a connection
+ * that is given up while it opens, in a timer, where nothing could catch what `send()` throws then: it would end the process.
+ */
+export function quietly(opened: new (url: string) => object): new (url: string) => object {
+  return class {
+    constructor(url: string) {
+      const socket = new opened(url) as Socket;
+      const { send } = socket;
+      return Object.assign(socket, {
+        send(data: unknown): void {
+          if (socket.readyState !== 0) send.call(socket, data);
+        },
+      });
+    }
+  };
+}
+
 /** A connection opened for each use: costs the WebSocket's handshake and the login. */
 export function openEach(create: () => NeonClient): Sockets {
   return {

@@ -20,6 +20,7 @@ import {
   sessionFactory,
   StatementError,
   t,
+  TimeoutError,
   TransactionLostError,
 } from "../../mod.ts";
 import { type NeonOptions, type NeonServer, startNeon, useFronts } from "../servers/neon.ts";
@@ -133,6 +134,15 @@ test("a missing table is a StatementError, and nothing is written beside it", as
   assertEquals(errors.map(({ driverCode }) => driverCode), ["42P01", "42704", "42704"]);
   assertEquals(errors.map(({ notApplied }) => notApplied), [true, true, true]);
   return errors;
+});
+
+Deno.test("a transaction that is given up while its socket opens ends in a TimeoutError, and the process goes on", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connectionString = `postgresql://ann:secret@127.0.0.1:${silent.addr.port}/library`;
+  await using db = neon({ connectionString, http: false, timeout: 20 });
+  const error = await refused(() => db.execute({ sql: "SELECT 1", params: [] }), TimeoutError);
+  showsNo("secret", error);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // The driver takes its leave in a timer.
 });
 
 for (const when of ["beforeTrip", "afterTrip"] as const) {
