@@ -38,6 +38,7 @@ const checks: [name: string, args: string[]][] = [
     "adapters/d1.ts",
     "adapters/neon.ts",
     "adapters/planetscale.ts",
+    "src/web/handler.ts",
     "src/web/hono.ts",
     "src/web/context.ts",
     "src/bulk/mod.ts",

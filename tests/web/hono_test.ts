@@ -1,40 +1,21 @@
 /** The Hono middleware, against a Hrana server that counts requests. */
 import { assert, assertEquals, assertNotStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
-  createAll,
   type Database,
-  model,
   NotNullViolationError,
   type Session,
   sessionFactory,
   StaleDataError,
-  t,
   UniqueViolationError,
   ValidationError,
 } from "@ledge/session";
 import { type BindMiddlewareOptions, session, type SessionEnv } from "@ledge/session/hono";
-import { libsql } from "@ledge/session/libsql";
 import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { stream } from "hono/streaming";
-import { cut, startHrana } from "../servers/hrana.ts";
-
-class Book extends model("books", {
-  id: t.uuid().primaryKey(),
-  title: t.text().unique(),
-  version: t.integer().version(),
-}) {}
-
-/** A server with the table, counting from zero. */
-async function setUp() {
-  const server = await startHrana();
-  const db = libsql({ url: server.url });
-  await createAll(db, [Book]);
-  server.reset();
-  const titles = () => server.db.query("SELECT title FROM books ORDER BY title").map(({ title }) => title);
-  return { server, db, titles, [Symbol.asyncDispose]: () => server.stop() };
-}
+import { cut } from "../servers/hrana.ts";
+import { Book, setUp, watched } from "./kit.ts";
 
 /** An app whose one route keeps the request's session and adds a book, then does what is given. */
 function bookApp(
@@ -49,22 +30,6 @@ function bookApp(
   });
   const post = async (title: string) => await app.request(`/books/${title}`, { method: "POST" });
   return { app, seen, post };
-}
-
-/** A database like another one that tells when it is closed. */
-function watched(db: Database, onClose: () => void): Database {
-  return {
-    dialect: db.dialect,
-    capabilities: db.capabilities,
-    description: db.description,
-    execute: (statement, options) => db.execute(statement, options),
-    batch: (statements, options) => db.batch!(statements, options),
-    connect: (options) => db.connect(options),
-    close() {
-      onClose();
-      return db.close();
-    },
-  };
 }
 
 // ---- made, committed, rolled back, closed
@@ -617,6 +582,9 @@ Deno.test("session() refuses options that are not there or do not go together", 
     [{ bind: db, name: "" }, "name of the variable"],
     [{ bind: db, commitOn: true }, "commitOn as a function"],
     [{ bind: db, onCommitError: 409 }, "onCommitError as a function"],
+    [{ bind: db, serverTiming: 1 }, "serverTiming as a boolean or a name"],
+    [{ bind: db, serverTiming: "my db" }, "serverTiming as a boolean or a name"],
+    [{ bind: db, readOnly: "GET" }, "readOnly as a boolean or a function"],
   ];
   for (const [options, message] of refused) {
     assertThrows(() => session(options as BindMiddlewareOptions), ValidationError, message);
