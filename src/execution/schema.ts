@@ -4,18 +4,18 @@
  * @module
  */
 import type { CallOptions, Database } from "../database.ts";
-import { mapperOf } from "../model/mapper.ts";
+import { type Mapper, mapperOf } from "../model/mapper.ts";
 import type { AnyModel } from "../model/types.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
-import type { ForeignKeyInfo, TableInfo } from "../sql/table.ts";
+import type { ColumnInfo, ForeignKeyInfo, TableInfo } from "../sql/table.ts";
 import { tableStatements } from "../sql/tables.ts";
 
 /** The tables of models, with the columns of their subclasses, and of their many-to-many relations, a referenced one before those that refer to it. */
 function tablesOf(models: readonly AnyModel[]): TableInfo[] {
   // All first: a subclass is known once it was looked at.
   const mappers = models.map((model) => mapperOf(model));
-  const given = new Map<string, TableInfo>(mappers.map((mapper) => [fullName(mapper), mapper.whole]));
+  const given = new Map<string, TableInfo>(mappers.map((mapper) => [fullName(mapper), wholeTable(mapper)]));
   for (const mapper of mappers.flatMap(({ root }) => root.family)) {
     for (const { link } of mapper.relations) {
       if (link !== null && !given.has(fullName(link))) given.set(fullName(link), link);
@@ -32,6 +32,23 @@ function tablesOf(models: readonly AnyModel[]): TableInfo[] {
   };
   for (const table of tables.values()) visit(table, []);
   return [...ordered];
+}
+
+/**
+ * The table of a whole family: the base's columns, and those of every subclass, which can be null since other rows have
+ * none. Of a model that is alone: the mapper itself.
+ */
+export function wholeTable({ root }: Mapper): TableInfo {
+  const { family } = root;
+  if (family.length === 1) return root;
+  const columns: ColumnInfo[] = [...root.columns];
+  for (const column of family.flatMap((mapper) => mapper.columns)) {
+    if (columns.some(({ name }) => name === column.name)) continue;
+    columns.push({ ...column, nullable: true, index: columns.length });
+  }
+  const foreignKeys = [...new Set(family.flatMap((mapper) => mapper.foreignKeys))];
+  const { model, table, schema, key, identity, version } = root;
+  return { model, table, schema, columns, key, identity, version, foreignKeys };
 }
 
 /** The same tables, each there once, so that foreign keys lead from one to another: a family has a mapper for each class. */

@@ -6,8 +6,9 @@
 import { ValidationError } from "../errors.ts";
 import type { ColumnType } from "../sql/table.ts";
 import { type AnyColumn, Column } from "./column.ts";
-import { checkKind, type Extension, extensionOf, type FamilyClass, familyOf, learn, register } from "./family.ts";
+import { checkKind, extensionOf, type FamilyClass, familyOf } from "./family.ts";
 import { expectColumns } from "./model.ts";
+import { Extension, Family } from "./subclasses.ts";
 import type { AnyModel, Columns, ColumnsOf, Entity, Insert, ModelOf, Props, RelationKeys } from "./types.ts";
 
 /** The options of {@linkcode extend}. */
@@ -62,7 +63,7 @@ const NAMING: readonly ColumnType["name"][] = ["text", "varchar", "enumeration"]
 
 /** The base's column that tells the class of a row. Throws a ValidationError where none can. */
 function discriminatorOf(base: RuntimeClass, call: string, given: string | undefined): string {
-  const inherited = (extensionOf(base) ?? familyOf(base)[0])?.discriminator;
+  const inherited = (extensionOf(base)?.family ?? familyOf(base))?.discriminator;
   if (inherited !== undefined && given !== undefined && given !== inherited) {
     throw new ValidationError(
       `${call} was given the discriminator ${JSON.stringify(given)}, and ${base.name} is told apart by ${
@@ -107,7 +108,7 @@ function expectKind(kind: unknown, { spec: { type } }: AnyColumn, call: string):
 function expectOwn(base: RuntimeClass, columns: Columns, call: string): void {
   const root = rootOf(base) as RuntimeClass;
   const taken = new Map<string, ColumnType | null>();
-  for (const one of [root, ...familyOf(root).map(({ shell }) => shell as RuntimeClass)]) {
+  for (const one of [root, ...(familyOf(root)?.extensions ?? []).map(({ shell }) => shell as RuntimeClass)]) {
     for (const [property, { spec }] of Object.entries(one.columns)) {
       const name = spec.column ?? property;
       // What a sibling has may be shared; what the base has is there already.
@@ -136,7 +137,7 @@ function expectOwn(base: RuntimeClass, columns: Columns, call: string): void {
 }
 
 function rootOf(base: FamilyClass): FamilyClass {
-  return extensionOf(base)?.root ?? base;
+  return extensionOf(base)?.family.root ?? base;
 }
 
 /**
@@ -192,8 +193,7 @@ export function extend<M extends AnyModel, D extends Columns, K extends string =
     throw new ValidationError(`${call} needs the model to extend`);
   }
   const above = base as unknown as RuntimeClass;
-  const inherited = extensionOf(above);
-  if (inherited !== null) learn(inherited, above);
+  extensionOf(above)?.learn(above);
   const property = discriminatorOf(above, call, options.discriminator);
   const discriminator = above.columns[property]!;
   expectKind(kind, discriminator, call);
@@ -211,21 +211,14 @@ export function extend<M extends AnyModel, D extends Columns, K extends string =
 
     constructor(values: Values) {
       // Of a class further down, only the nearest extension is its own.
-      if (Object.getPrototypeOf(new.target) === Shell) learn(extension, new.target);
+      if (Object.getPrototypeOf(new.target) === Shell) extension.learn(new.target);
       if (extensionOf(new.target) === extension && typeof values === "object" && values !== null) {
         checkKind(new.target, values[property], `new ${new.target.name}()`);
       }
       super(values);
     }
   }
-  const extension: Extension = {
-    base: above,
-    root: rootOf(above),
-    kind,
-    discriminator: property,
-    shell: Shell,
-    model: null,
-  };
-  register(extension);
+  const root = rootOf(above);
+  const extension: Extension = new Extension(familyOf(root) ?? new Family(root, property), above, kind, Shell);
   return Shell as unknown as Extended<InstanceType<M>, D, K>;
 }

@@ -63,7 +63,7 @@ export function mapRelation(
 
 /** Whether a model is the one of a mapper, or of its family: a foreign key to either is one to the same table. */
 function refersTo(model: unknown, { root }: Mapper): boolean {
-  return model === root.class || typeof model === "function" && extensionOf(model)?.root === root.class;
+  return model === root.class || typeof model === "function" && extensionOf(model)?.family.root === root.class;
 }
 
 function linkTable(owner: Mapper, target: Mapper, spec: RelationSpec, label: string): LinkTable {

@@ -8,9 +8,10 @@ import { ValidationError } from "../errors.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "../sql/table.ts";
 import { Column } from "./columns.ts";
-import { type Extension, extensionOf, familyOf, learn, modelOf, relationsOf } from "./family.ts";
+import { extensionOf, familyOf, relationsOf } from "./family.ts";
 import { mapRelation } from "./map_relation.ts";
 import type { RelationSpec } from "./spec.ts";
+import type { Extension, Family } from "./subclasses.ts";
 
 /** How the values of a column are kept and compared in a snapshot. */
 export type ValueKind = "scalar" | "date" | "json" | "bytes" | "array";
@@ -59,16 +60,6 @@ export interface ModelStatics {
   readonly subclasses?: () => readonly unknown[];
 }
 
-/** The rows of a model that has subclasses: what is read of them, and how each class finds its own in it. */
-interface Reading {
-  /** How many subclasses there were when this was made; more may be declared later. */
-  readonly size: number;
-  readonly columns: readonly MappedColumn[];
-  readonly kinds: readonly string[];
-  /** By kind: where the columns of the class are in a row that was read. */
-  readonly places: Map<unknown, { readonly mapper: Mapper; readonly at: readonly number[] }>;
-}
-
 /** What the core knows of a model. */
 export class Mapper implements TableInfo {
   readonly class: ModelStatics;
@@ -95,7 +86,6 @@ export class Mapper implements TableInfo {
   #byName: Map<string, MappedRelation> | null = null;
   #foreignKeys: readonly ForeignKeyInfo[] | null = null;
   #flushed: readonly MappedColumn[] | null = null;
-  #reading: Reading | null = null;
   readonly #codecs: Map<Dialect, readonly Codec[]> = new Map();
 
   constructor(model: ModelStatics) {
@@ -137,7 +127,7 @@ export class Mapper implements TableInfo {
 
   /** The base's column of a property, but the discriminator, to which each class gives its own default. */
   #inherited(property: string): MappedColumn | undefined {
-    return property === this.extension?.discriminator ? undefined : this.parent?.byProperty.get(property);
+    return property === this.extension?.family.discriminator ? undefined : this.parent?.byProperty.get(property);
   }
 
   /** The relations, the base's first, in declared order. Resolved on first use, when every model of a cycle is defined. */
@@ -160,28 +150,25 @@ export class Mapper implements TableInfo {
     return this === other || this.parent?.is(other) === true;
   }
 
-  /** Those that were extended from this one, further down too; empty where there are none. */
-  get #descendants(): readonly Extension[] {
-    const family = familyOf(this.root.class);
-    if (this.parent === null) return family;
-    const { shell } = this.extension!;
-    return family.filter((one) => one.shell !== shell && Object.prototype.isPrototypeOf.call(shell, one.shell));
+  /** The models that share its table; undefined where it is alone. */
+  get #family(): Family | undefined {
+    return familyOf(this.root.class);
   }
 
   /** The column that tells the class of a row; null where no class was extended from this one, nor it from another. */
   get discriminator(): MappedColumn | null {
-    const extension = this.extension ?? familyOf(this.class)[0];
-    return extension === undefined ? null : this.byProperty.get(extension.discriminator)!;
+    const family = this.#family;
+    return family === undefined ? null : this.byProperty.get(family.discriminator)!;
   }
 
   /** The kinds of the rows that are this class's; null where they all are. */
   get kinds(): readonly string[] | null {
-    return this.parent === null ? null : this.#read().kinds;
+    return this.parent === null ? null : this.#family!.read(this).kinds;
   }
 
   /** The columns to read of a row: its own, and those of the classes that were extended from it. */
   get readColumns(): readonly MappedColumn[] {
-    return this.#read().columns;
+    return this.#family?.read(this).columns ?? this.columns;
   }
 
   /**
@@ -189,65 +176,12 @@ export class Mapper implements TableInfo {
    * is not known yet. A kind that no class has is the base's.
    */
   ofRow<V>(row: readonly V[]): { readonly mapper: Mapper; readonly row: readonly V[] } {
-    const { places, size } = this.#read();
-    if (size === 0) return { mapper: this, row };
-    const kind = row[this.discriminator!.index];
-    let place = places.get(kind);
-    if (place === undefined) {
-      const extension = this.#descendants.find((one) => one.kind === kind);
-      if (extension === undefined) {
-        if (this.extension === null || kind === this.extension.kind) return { mapper: this, row };
-        throw new ValidationError(`A row of ${this.table} is not a ${this.model}: its kind is another subclass's`);
-      }
-      const mapper = mapperOf(modelOf(extension));
-      const names = this.readColumns.map(({ name }) => name);
-      place = { mapper, at: mapper.columns.map(({ name }) => names.indexOf(name)) };
-      places.set(kind, place);
-    }
-    return { mapper: place.mapper, row: place.at.map((index) => row[index]!) };
-  }
-
-  #read(): Reading {
-    const { length } = familyOf(this.root.class);
-    if (this.#reading?.size === length) return this.#reading;
-    if (length > 0) knowSubclasses(this.root);
-    const descendants = this.#descendants;
-    const columns = [...this.columns];
-    for (const { shell } of descendants) {
-      for (const [property, column] of Object.entries(shell.columns as ModelStatics["columns"])) {
-        const mapped = mapColumn(this.model, property, columns.length, column);
-        if (!columns.some(({ name }) => name === mapped.name)) columns.push(mapped);
-      }
-    }
-    const kinds = descendants.map(({ kind }) => kind);
-    if (this.extension !== null) kinds.unshift(this.extension.kind);
-    this.#reading = { size: length, columns, kinds, places: new Map() };
-    return this.#reading;
+    return this.#family?.ofRow(this, row) ?? { mapper: this, row };
   }
 
   /** The mappers of this class and of those that were extended from it. Throws a ValidationError when one is not known yet. */
   get family(): readonly Mapper[] {
-    if (familyOf(this.root.class).length === 0) return [this];
-    this.#read(); // makes known what the base names
-    return [this, ...this.#descendants.map((extension) => mapperOf(modelOf(extension)))];
-  }
-
-  /**
-   * The table of the whole family: the base's columns, and those of every subclass, which can be null since other rows have
-   * none. Of a model that is alone: the mapper itself.
-   */
-  get whole(): TableInfo {
-    const { root } = this;
-    const family = root.family;
-    if (family.length === 1) return root;
-    const columns: ColumnInfo[] = [...root.columns];
-    for (const column of family.flatMap((mapper) => mapper.columns)) {
-      if (columns.some(({ name }) => name === column.name)) continue;
-      columns.push({ ...column, nullable: true, index: columns.length });
-    }
-    const foreignKeys = [...new Set(family.flatMap((mapper) => mapper.foreignKeys))];
-    const { model, table, schema, key, identity, version } = root;
-    return { model, table, schema, columns, key, identity, version, foreignKeys };
+    return this.#family?.mappers(this) ?? [this];
   }
 
   /** The relation of a name, or undefined. */
@@ -306,26 +240,9 @@ export function mapperOf(model: unknown): Mapper {
     throw new ValidationError(`${describe(model)} is not a model; make one with class … extends model(table, columns)`);
   }
   const mapper = new Mapper(model);
-  if (mapper.extension !== null) learn(mapper.extension, model);
+  mapper.extension?.learn(model);
   mappers.set(model, mapper);
   return mapper;
-}
-
-/** Takes note of the subclasses that a base names. Throws a ValidationError when its list leaves one out. */
-function knowSubclasses(root: Mapper): void {
-  const { subclasses } = root.class;
-  if (subclasses === undefined) return;
-  const named = subclasses().map((model) => mapperOf(model));
-  const stranger = named.find((mapper) => mapper.root !== root);
-  if (stranger !== undefined) {
-    throw new ValidationError(`${root.model}.subclasses names ${stranger.model}, which was not extended from it`);
-  }
-  for (const { kind, model } of familyOf(root.class)) {
-    if (named.some((mapper) => mapper.extension?.kind === kind)) continue;
-    throw new ValidationError(
-      `${root.model}.subclasses leaves out ${model?.name ?? "the class"} of the kind ${JSON.stringify(kind)}; add it`,
-    );
-  }
 }
 
 /** The mapper of an instance; throws a ValidationError when its class is no model. */
@@ -372,7 +289,13 @@ function kindOf(type: ColumnType): ValueKind {
   return type.name === "json" || type.name === "bytes" || type.name === "array" ? type.name : "scalar";
 }
 
-function mapColumn(model: string, property: string, index: number, column: Column<unknown, never>): MappedColumn {
+/** A column of a model, at its place among the others. */
+export function mapColumn(
+  model: string,
+  property: string,
+  index: number,
+  column: Column<unknown, never>,
+): MappedColumn {
   const { spec } = column;
   return {
     model,

@@ -207,7 +207,7 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       expectValues(call, values);
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
       const family = familyOf(model);
-      if (family.length > 0) checkKind(model, values[family[0]!.discriminator], call);
+      if (family !== undefined) checkKind(model, values[family.discriminator], call);
       const madeUp: Values = {};
       for (const [property, spec] of specsOf(model.columns)) {
         const given = Object.hasOwn(values, property);

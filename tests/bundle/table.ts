@@ -40,7 +40,7 @@ export const ADDED: readonly (readonly [heading: string, added: Import, without:
   ["`insert`, `update`, `deleteFrom`", ["mod.ts", "deleteFrom", "insert", "update"], BUILDERS],
   ["`sql`", ["mod.ts", "sql"], []],
   ["`createAll`", ["mod.ts", "createAll"], ["src/execution/schema.ts", "src/sql/tables.ts"]],
-  ["`extend`", ["mod.ts", "extend"], ["src/model/extend.ts"]],
+  ["`extend`", ["mod.ts", "extend"], ["src/model/extend.ts", "src/model/subclasses.ts"]],
   ["`sessionFactory`", ["mod.ts", "sessionFactory"], ["src/session/factory.ts"]],
   ["`/bulk`", ["src/bulk/mod.ts", "bulk", "bulkInsert", "bulkSave", "bulkUpdate", "reference"], ["src/bulk/"]],
   ["`/two_phase`", ["src/two_phase/mod.ts", "prepare", "recover"], ["src/two_phase/"]],
