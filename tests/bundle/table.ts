@@ -46,11 +46,12 @@ export const ADDED: readonly (readonly [heading: string, added: Import, without:
   ["`/two_phase`", ["src/two_phase/mod.ts", "prepare", "recover"], ["src/two_phase/"]],
   ["`/context`", ["src/web/context.ts", "currentSession", "sessionManager"], ["src/web/"]],
   ["`/hono`", ["src/web/hono.ts", "session"], ["src/web/"]],
+  ["`/handler`", ["src/web/handler.ts", "withSession"], ["src/web/"]],
 ];
 
 /** A size as the table gives it. */
 export function kibibytes(bytes: number): string {
-  return `${(bytes / 1024).toFixed(1)} KiB`;
+  return `${(Math.max(0, bytes) / 1024).toFixed(1)} KiB`;
 }
 
 /** The table. */
