@@ -12,12 +12,10 @@ import {
   runBatch,
   runOnConnection,
 } from "../execution/writes.ts";
-import type { ResultSet } from "../sql/statement.ts";
 import type { Changes } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
 import { applyCommitted, applyResults } from "../unit_of_work/results.ts";
 import type { Branch } from "./branch.ts";
-import type { Ending, Preparing } from "./ending.ts";
 import { isAmbiguous } from "./failures.ts";
 import { type Flushing, requireWritable } from "./flushing.ts";
 import type { CommitOptions } from "./options.ts";
@@ -36,81 +34,16 @@ export class Committing {
 
   /** Runs the handlers that may still stop it, and writes what is pending. Null where there was nothing to send. */
   async commit(options: CommitOptions): Promise<Outcome | null> {
-    const { events, lifecycle, branches } = this.#parts;
+    const { events, lifecycle } = this.#parts;
     try {
       events.forgetVeto();
-      if (events.listens("beforeCommit")) {
-        await lifecycle.preparing(() => events.before("beforeCommit", {}));
-        await branches.settled();
-      }
+      await beforeCommit(this.#parts);
       return await this.#flushing.between(() => this.#write(options));
     } catch (error) {
       // One that a handler stopped is as one that the database refused; any other has been seen to where it was thrown.
       if (events.isVeto(error) || lifecycle.condition === "failed") await this.#abandon(error);
       throw error;
     }
-  }
-
-  /** Writes what is pending on connections that can be prepared, and prepares them. Gives what the staged statements gave. */
-  async prepare(preparing: Preparing, options: CommitOptions): Promise<Ending> {
-    const { events, lifecycle, branches, failures } = this.#parts;
-    let hasBegun = false;
-    try {
-      if (events.listens("beforeCommit")) {
-        await lifecycle.preparing(() => events.before("beforeCommit", {}));
-        await branches.settled();
-      }
-      return await this.#flushing.between(async () => {
-        const { changes, parts, reads, compareAll } = await this.#parted();
-        const { extras } = this.#parts;
-        await preparing.begin(parts.map(({ branch }) => branch), options);
-        hasBegun = true;
-        const staged = new Map<Branch, readonly ResultSet[]>();
-        await this.#flushing.writeParts(
-          parts,
-          changes,
-          "prepare()",
-          options,
-          ({ branch, bulk }) => extras.collect(branch, branches, bulk, compareAll, reads),
-          (branch, results) => staged.set(branch, results),
-        );
-        const ending = await preparing.prepare(options);
-        return {
-          get isOpen(): boolean {
-            return ending.isOpen;
-          },
-          async commit(limits) {
-            await ending.commit(limits);
-            branches.noteWrite();
-            for (const [branch, results] of staged) extras.settle(branch, results);
-          },
-          rollback: () => ending.rollback(),
-        };
-      });
-    } catch (error) {
-      if (!hasBegun && !events.isVeto(error) && lifecycle.condition !== "failed") throw error;
-      failures.failCommit(error);
-      await branches.rollback().catch(() => {});
-      await preparing.abandon().catch(() => {}); // what cannot be reached now is for recover()
-      throw error;
-    }
-  }
-
-  /** What each database has to write, with those where something was written already or travels with the commit. */
-  async #parted() {
-    const { branches, tracker, extras, options: { optimistic, verifyReads } } = this.#parts;
-    const compareAll = optimistic === "all";
-    const reads = verifyReads ? tracker.identity : null;
-    const changes = await this.#flushing.collect();
-    const all = partition(branches, changes, extras.bulk);
-    const parts = all.filter((part) => this.#writes(part));
-    const others = extras.branches(branches, compareAll, reads);
-    for (const branch of branches.connected) if (branch.wrote) others.add(branch);
-    const nothing = { ...changes, inserts: [], updates: [], deletes: new Set<never>(), links: [], relations: [] };
-    for (const branch of others) {
-      if (!parts.some((part) => part.branch === branch)) parts.push({ branch, changes: nothing, bulk: [] });
-    }
-    return { changes, parts, reads, compareAll };
   }
 
   /** Nothing can be done with the transaction but to roll it back: its locks are given back at once. */
@@ -156,7 +89,7 @@ export class Committing {
     const writers = extras.branches(branches, optimistic === "all", verifyReads ? tracker.identity : null);
     for (const branch of branches.connected) if (branch.wrote) writers.add(branch);
     for (const part of partition(branches, changes, extras.bulk)) {
-      if (!writers.has(part.branch) && this.#writes(part)) writers.add(part.branch);
+      if (!writers.has(part.branch) && isWritten(part, optimistic === "all")) writers.add(part.branch);
     }
     const [writer, other] = writers;
     if (other !== undefined) {
@@ -166,15 +99,6 @@ export class Committing {
       );
     }
     return writer ?? branches.connected[0] ?? branches.main;
-  }
-
-  /** Whether a part comes to a statement: an update may find that the row is as it is to be. */
-  #writes({ branch, changes, bulk }: Part): boolean {
-    const { inserts, updates, deletes, links } = changes;
-    if (inserts.length + deletes.size + links.length + bulk.length > 0) return true;
-    if (updates.length === 0) return false;
-    const none = { verified: [], staged: [], required: [] };
-    return makePlan(branch.database.dialect, changes, none, this.#parts.options.optimistic === "all").steps.length > 0;
   }
 
   /** What only read is ended when the rest is applied: until then its locks are held. */
@@ -237,4 +161,20 @@ export class Committing {
       { cause: error },
     );
   }
+}
+
+/** Runs the handlers that may stop a commit. */
+export async function beforeCommit({ events, lifecycle, branches }: Parts): Promise<void> {
+  if (!events.listens("beforeCommit")) return;
+  await lifecycle.preparing(() => events.before("beforeCommit", {}));
+  await branches.settled();
+}
+
+/** Whether a part comes to a statement: an update may find that the row is as it is to be. */
+export function isWritten({ branch, changes, bulk }: Part, compareAll: boolean): boolean {
+  const { inserts, updates, deletes, links } = changes;
+  if (inserts.length + deletes.size + links.length + bulk.length > 0) return true;
+  if (updates.length === 0) return false;
+  const none = { verified: [], staged: [], required: [] };
+  return makePlan(branch.database.dialect, changes, none, compareAll).steps.length > 0;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import type { CallOptions } from "../database.ts";
-import type { Branch } from "./branch.ts";
+import type { Flushing } from "./flushing.ts";
+import type { Parts } from "./parts.ts";
 
 /** How a prepared transaction ends. */
 export interface Ending {
@@ -16,12 +17,5 @@ export interface Ending {
   rollback(): Promise<void>;
 }
 
-/** Prepares a session's transaction. */
-export interface Preparing {
-  /** Takes the branches that write, and makes them open connections that can be prepared. Throws where one cannot be. */
-  begin(branches: readonly Branch[], options: CallOptions): Promise<void>;
-  /** Prepares all of them, when everything is written. */
-  prepare(options: CallOptions): Promise<Ending>;
-  /** Undoes what was prepared, as far as it can be reached. */
-  abandon(): Promise<void>;
-}
+/** Writes what is pending and prepares it. */
+export type Prepare = (parts: Parts, flushing: Flushing) => Promise<Ending>;

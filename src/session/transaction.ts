@@ -15,7 +15,7 @@ import { Beginning } from "./beginning.ts";
 import type { Branch } from "./branch.ts";
 import { Branches } from "./branches.ts";
 import { Committing } from "./committing.ts";
-import type { Ending, Preparing } from "./ending.ts";
+import type { Ending, Prepare } from "./ending.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
 import { Failures, isLoss } from "./failures.ts";
@@ -26,6 +26,7 @@ import { loaderOf } from "./loaders.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type BeginOptions, checkBeginOptions, type CommitOptions, type SessionOptions } from "./options.ts";
 import { branchOfTable } from "./partition.ts";
+import type { Parts } from "./parts.ts";
 import type { Scope, ScopeOwner, SessionTransaction } from "./scope.ts";
 import { Scopes } from "./scopes.ts";
 import type { Session } from "./session.ts";
@@ -44,6 +45,7 @@ export class Transactions implements ScopeOwner {
   readonly extras: CommitExtras = new CommitExtras();
   readonly #options: SessionOptions;
   readonly #failures: Failures = new Failures(this.lifecycle);
+  readonly #parts: Parts;
   readonly #flushing: Flushing;
   readonly #committing: Committing;
   readonly #scopes: Scopes = new Scopes(this);
@@ -60,7 +62,16 @@ export class Transactions implements ScopeOwner {
     this.tracker = new Tracker(owner);
     this.loader = loaderOf(this.branches, this.tracker);
     const { branches, tracker, lifecycle, events, loader, extras } = this;
-    const parts = { options, branches, tracker, lifecycle, events, failures: this.#failures, loader, extras };
+    const parts = this.#parts = {
+      options,
+      branches,
+      tracker,
+      lifecycle,
+      events,
+      failures: this.#failures,
+      loader,
+      extras,
+    };
     this.#flushing = new Flushing(parts);
     this.#committing = new Committing(parts, this.#flushing);
     this.#beginning = new Beginning(events, lifecycle);
@@ -290,12 +301,12 @@ export class Transactions implements ScopeOwner {
   }
 
   /** Prepares for two-phase commit: what is pending is written, and nothing but the end is left. */
-  async prepare(preparing: Preparing, options: CallOptions): Promise<void> {
+  async prepare(prepare: Prepare, options: CallOptions): Promise<void> {
     checkCallOptions(options);
     this.use("prepare");
     await this.#exclusive("prepare", async () => {
       if (this.#beginning.isDue) await this.#beginning.tell();
-      this.#ending = await this.#committing.prepare(preparing, options);
+      this.#ending = await prepare(this.#parts, this.#flushing);
       this.lifecycle.become("prepared");
     });
   }

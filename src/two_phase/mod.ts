@@ -30,6 +30,7 @@ import { refuseUnknown } from "../session/options.ts";
 import type { Session } from "../session/session.ts";
 import { requireId } from "./names.ts";
 import { Preparation } from "./preparation.ts";
+import { writePrepared } from "./writing.ts";
 
 export { recover, type RecoverOptions, type Recovery } from "./recover.ts";
 export { createTwoPhaseTables, twoPhaseTables } from "./table.ts";
@@ -70,7 +71,10 @@ export async function prepare(session: Session, options: PrepareOptions = {}): P
   refuseUnknown(options, ["id", "signal", "timeout"], "prepare()");
   const { id = uuidv7(), ...call } = options;
   const preparation = new Preparation(requireId(id));
-  await session[internals]().transactions.prepare(preparation, call);
+  await session[internals]().transactions.prepare(
+    (parts, flushing) => writePrepared(parts, flushing, preparation, call),
+    call,
+  );
   return {
     id,
     commit: (limits) => session.commit(limits),

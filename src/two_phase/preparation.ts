@@ -8,7 +8,7 @@
 import type { CallOptions, Connection, PreparableConnection } from "../database.ts";
 import { CommitOutcomeUnknownError, InvalidStateError, TransactionLostError, UnsupportedError } from "../errors.ts";
 import type { Branch } from "../session/branch.ts";
-import type { Ending, Preparing } from "../session/ending.ts";
+import type { Ending } from "../session/ending.ts";
 import { nameOf } from "./names.ts";
 import { end, isPrepared, type Part } from "./part.ts";
 import { decide, requireIdentity, settle } from "./table.ts";
@@ -20,7 +20,7 @@ interface Participant extends Part {
 }
 
 /** Prepares the branches of a session under one id. */
-export class Preparation implements Preparing {
+export class Preparation {
   readonly id: string;
   #participants: Participant[] = [];
 
@@ -28,6 +28,7 @@ export class Preparation implements Preparing {
     this.id = id;
   }
 
+  /** Takes the branches that write, and makes them open connections that can be prepared. Throws where one cannot be. */
   async begin(branches: readonly Branch[], options: CallOptions): Promise<void> {
     const [first] = branches;
     if (first === undefined) return;
@@ -54,6 +55,7 @@ export class Preparation implements Preparing {
     });
   }
 
+  /** Prepares all of them, when everything is written. */
   async prepare(options: CallOptions): Promise<Ending> {
     const [first] = this.#participants;
     if (first === undefined) return new Nothing();
@@ -64,6 +66,7 @@ export class Preparation implements Preparing {
     return new Prepared(this.id, first, this.#participants.slice(1));
   }
 
+  /** Undoes what was prepared, as far as it can be reached. */
   async abandon(): Promise<void> {
     const results = await Promise.allSettled(
       this.#participants.map(async (part) => part.connection !== null && await end(part, "rollback", {})),

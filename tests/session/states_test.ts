@@ -197,12 +197,7 @@ const states: Readonly<Record<Condition, (call: (given: Given) => Promise<void>)
   async prepared(call) {
     const { session, book } = await open();
     const ending = { isOpen: true, commit: () => Promise.resolve(), rollback: () => Promise.resolve() };
-    const preparing = {
-      begin: () => Promise.resolve(),
-      prepare: () => Promise.resolve(ending),
-      abandon: () => Promise.resolve(),
-    };
-    await session[internals]().transactions.prepare(preparing, {});
+    await session[internals]().transactions.prepare(() => Promise.resolve(ending), {});
     await call({ session, book });
   },
   async closed(call) {
