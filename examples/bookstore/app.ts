@@ -1,5 +1,6 @@
 /**
- * The bookstore: authors, books and reviews, and the HTTP API over them. All of it is here; it takes any database:
+ * The bookstore: authors, books and reviews, and the HTTP API over them. All of it is here; it takes any database, and runs
+ * wherever `fetch` handlers do: see examples/deno, examples/cloudflare, examples/vercel and examples/node.
  *
  * ```ts ignore
  * const db = libsql({ url: "file:./bookstore.db" });
@@ -75,12 +76,12 @@ const newReview = { stars, text };
 
 // ---- the API
 
-/** The API over a database that has the tables. */
-export function createApp(db: Database) {
+/** The API over a database that has the tables, or that is known by the request's environment only. */
+export function createApp(bind: Database | ((c: Context) => Database)) {
   return new Hono()
     // Each request gets a session of its own, as c.var.session. It is made when it is first touched, committed when the
     // handler has answered with success, rolled back when it has not.
-    .use(session({ bind: db, onCommitError: answerError }))
+    .use(session({ bind, onCommitError: answerError }))
     .onError(answerError)
     .notFound((c) => c.json({ error: "NOT_FOUND", message: `There is no ${c.req.method} ${c.req.path}` }, 404))
     // An author with books, in one request to the database: the author's key is made here, the books' keys there.

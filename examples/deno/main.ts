@@ -1,0 +1,14 @@
+/**
+ * The bookstore on Deno, and on Deno Deploy:
+ *
+ * ```sh
+ * DATABASE_URL=libsql://… DATABASE_TOKEN=… deno run -EN examples/deno/main.ts
+ * ```
+ *
+ * @module
+ */
+import { createApp } from "../bookstore/app.ts";
+import { open } from "../bookstore/open.ts";
+
+const app = createApp(open(Deno.env.toObject()));
+Deno.serve({ port: Number(Deno.env.get("PORT") ?? 8000) }, app.fetch);
