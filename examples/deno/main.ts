@@ -2,8 +2,10 @@
  * The bookstore on Deno, and on Deno Deploy:
  *
  * ```sh
- * DATABASE_URL=libsql://… DATABASE_TOKEN=… deno run -EN examples/deno/main.ts
+ * DATABASE_URL=libsql://… DATABASE_TOKEN=… deno run -EN --unstable-no-legacy-abort examples/deno/main.ts
  * ```
+ *
+ * Without the flag it does the same; Deno 2.9 then warns, once, of signals that abort after each response.
  *
  * @module
  */

@@ -245,7 +245,7 @@ async function run(program: string, args: string[]) {
   await Deno.chmod(folder, 0o777); // PostgreSQL does not run as root: it is started as another user
   try {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", `examples/bookstore/${program}`, ...args],
+      args: ["run", "-A", "--unstable-no-legacy-abort", `examples/bookstore/${program}`, ...args],
       cwd: root,
       env: { TMPDIR: folder, NO_COLOR: "1" },
     }).output();
@@ -346,7 +346,7 @@ Deno.test("main.ts serves the bookstore until SIGINT and keeps what was saved", 
   try {
     const serve = async (use: (url: string) => Promise<void>) => {
       const program = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "examples/bookstore/main.ts", "--port=0"],
+        args: ["run", "-A", "--unstable-no-legacy-abort", "examples/bookstore/main.ts", "--port=0"],
         cwd: root,
         env: { BOOKSTORE_DB: `${folder}/books.db`, NO_COLOR: "1" },
         stdout: "piped",

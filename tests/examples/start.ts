@@ -27,10 +27,10 @@ const START = 60_000;
 /** What the bundle of an entry file begins with: where the database is, on this machine. */
 const here = `import "./fronts.ts";`;
 
-/** `deno run` in a process of its own, with no more than the permissions that the example tells to give. */
+/** `deno run` in a process of its own, run as the example tells, with no more permissions. */
 function startDeno(environment: Environment): Promise<Shop> {
   return startProcess(Deno.execPath(), [
-    ...["run", "-EN", `--preload=${new URL("fronts.ts", import.meta.url).pathname}`],
+    ...["run", "-EN", "--unstable-no-legacy-abort", `--preload=${new URL("fronts.ts", import.meta.url).pathname}`],
     new URL("deno/main.ts", examples).pathname,
   ], environment);
 }
