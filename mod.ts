@@ -79,7 +79,8 @@ export type { SqlToken } from "./src/sql/scan.ts";
 export type { ResultSet, SqlValue, Statement } from "./src/sql/statement.ts";
 export type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "./src/sql/table.ts";
 export type { Codec, CursorSql, Dialect, RowLock } from "./src/sql/dialect.ts";
-export { createAll, ddl, dropAll } from "./src/execution/schema.ts";
+export { createAll, ddl, type DdlOptions, dropAll, type SchemaOptions } from "./src/execution/schema.ts";
+export { pruneCommits } from "./src/execution/commit_record.ts";
 export { InsertStatement, type OnConflict } from "./src/query/insert.ts";
 export { deleteFrom, insert, update } from "./src/session/builders.ts";
 export { Result, type Row, Scalars } from "./src/query/result.ts";
@@ -157,7 +158,9 @@ export type {
 export {
   AuthenticationError,
   CheckViolationError,
+  type CommitDecision,
   CommitOutcomeUnknownError,
+  type CommitOutcomeUnknownOptions,
   ConnectionError,
   DatabaseError,
   type DatabaseErrorOptions,

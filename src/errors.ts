@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { CallOptions } from "./database.ts";
+
 /** A short, stable name for a kind of error, safe to switch on. */
 export type ErrorCode =
   | "LEDGE_VALIDATION"
@@ -249,15 +251,41 @@ export class ConnectionError extends DatabaseError {
   override readonly code: ErrorCode = "LEDGE_CONNECTION";
 }
 
+/** What became of a commit. */
+export type CommitDecision = "committed" | "aborted";
+
+/** What a {@linkcode CommitOutcomeUnknownError} knows besides its message. */
+export interface CommitOutcomeUnknownOptions extends DatabaseErrorOptions {
+  /** Finds out what became of the commit; where it left nothing to ask for there is none. */
+  readonly resolve?: (options?: CallOptions) => Promise<CommitDecision>;
+}
+
 /**
  * A commit was sent and its answer was lost, so that it may or may not have been applied. The session allows only
- * `rollback()` and `close()` afterwards.
+ * `rollback()` and `close()` afterwards, and `resolve()` of this error.
  */
 export class CommitOutcomeUnknownError extends DatabaseError {
   /** `"LEDGE_COMMIT_OUTCOME_UNKNOWN"`. */
   override readonly code: ErrorCode = "LEDGE_COMMIT_OUTCOME_UNKNOWN";
+  readonly #resolve: CommitOutcomeUnknownOptions["resolve"];
   /** Makes an error; `notApplied` is always false. */
-  constructor(message: string, options: DatabaseErrorOptions = {}) {
+  constructor(message: string, options: CommitOutcomeUnknownOptions = {}) {
     super(message, { ...options, notApplied: false });
+    this.#resolve = options.resolve;
+  }
+  /**
+   * Asks what became of a commit with `exactlyOnce`, and makes it final: one that has not arrived by now never will be
+   * applied. A session that still waits for it, neither rolled back nor closed, then goes on: after "committed" its
+   * instances have what the database made and it is open, after "aborted" it has failed and `rollback()` comes next.
+   *
+   * One request, two where the database has no batches; tries again on trouble of the network, for 30 seconds unless a
+   * timeout is given, then throws it: `resolve()` may be called again. Throws an `UnsupportedError` where the commit was made
+   * without `exactlyOnce` and left nothing to ask for.
+   */
+  async resolve(options?: CallOptions): Promise<CommitDecision> {
+    if (this.#resolve !== undefined) return await this.#resolve(options);
+    throw new UnsupportedError(
+      "This commit left nothing to ask for; read what is there instead, and commit with exactlyOnce: true the next time",
+    );
   }
 }

@@ -4,12 +4,43 @@
  * @module
  */
 import type { CallOptions, Database } from "../database.ts";
+import { ValidationError } from "../errors.ts";
+import { t } from "../model/columns.ts";
 import { type Mapper, mapperOf } from "../model/mapper.ts";
+import { model } from "../model/model.ts";
 import type { AnyModel } from "../model/types.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { ColumnInfo, ForeignKeyInfo, TableInfo } from "../sql/table.ts";
 import { tableStatements } from "../sql/tables.ts";
+import { RECORDS } from "./commit_record.ts";
+
+/** Options of {@linkcode ddl}. */
+export interface DdlOptions {
+  /**
+   * Whether to make `ledge_commit` too, the table that commits with `exactlyOnce` and those of
+   * `@ledge/session/two_phase` need; false unless given.
+   */
+  readonly exactlyOnce?: boolean;
+}
+
+/** Options of {@linkcode createAll} and {@linkcode dropAll}. */
+export interface SchemaOptions extends DdlOptions, CallOptions {}
+
+/** The records of commits. Made when it is asked for: importing this has no effects. */
+function records(): AnyModel {
+  return class LedgeCommit extends model(RECORDS, {
+    id: t.uuid().primaryKey(),
+    state: t.text(),
+    result: t.text().nullable(),
+    at: t.timestamp(),
+  }) {} as unknown as AnyModel;
+}
+
+function withRecords(models: readonly AnyModel[], { exactlyOnce = false }: DdlOptions): readonly AnyModel[] {
+  if (typeof exactlyOnce !== "boolean") throw new ValidationError("exactlyOnce must be true or false");
+  return exactlyOnce ? [...models, records()] : models;
+}
 
 /** The tables of models, with the columns of their subclasses, and of their many-to-many relations, a referenced one before those that refer to it. */
 function tablesOf(models: readonly AnyModel[]): TableInfo[] {
@@ -74,8 +105,8 @@ function fullName({ schema, table }: TableInfo): string {
  * The statements that make the tables of models, foreign keys and link tables included. Throws an `UnsupportedError`
  * for a column type that the dialect lacks.
  */
-export function ddl(models: readonly AnyModel[], dialect: Dialect): Statement[] {
-  const tables = tablesOf(models);
+export function ddl(models: readonly AnyModel[], dialect: Dialect, options: DdlOptions = {}): Statement[] {
+  const tables = tablesOf(withRecords(models, options));
   const sql = tableStatements(dialect);
   return [
     ...tables.flatMap((table) => sql.createTable(table, dialect)),
@@ -97,14 +128,25 @@ export function ddl(models: readonly AnyModel[], dialect: Dialect): Statement[] 
  * await db.close();
  * ```
  */
-export async function createAll(db: Database, models: readonly AnyModel[], options?: CallOptions): Promise<void> {
-  await runAll(db, ddl(models, db.dialect), options);
+export async function createAll(
+  db: Database,
+  models: readonly AnyModel[],
+  options: SchemaOptions = {},
+): Promise<void> {
+  const { exactlyOnce, ...call } = options;
+  await runAll(db, ddl(models, db.dialect, { exactlyOnce }), call);
 }
 
 /** Drops the tables of models where they are there. One request where the database batches. */
-export async function dropAll(db: Database, models: readonly AnyModel[], options?: CallOptions): Promise<void> {
+export async function dropAll(
+  db: Database,
+  models: readonly AnyModel[],
+  options: SchemaOptions = {},
+): Promise<void> {
+  const { exactlyOnce, ...call } = options;
+  const tables = tablesOf(withRecords(models, { exactlyOnce })).reverse();
   const { dropTable } = tableStatements(db.dialect);
-  await runAll(db, tablesOf(models).reverse().flatMap((table) => dropTable(table, db.dialect)), options);
+  await runAll(db, tables.flatMap((table) => dropTable(table, db.dialect)), call);
 }
 
 async function runAll(db: Database, statements: readonly Statement[], options?: CallOptions): Promise<void> {

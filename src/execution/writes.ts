@@ -8,18 +8,20 @@ import type { CallOptions, Connection, Database, TransactionOptions } from "../d
 import { DatabaseError, IntegrityError, type LedgeError, RequirementError, StaleDataError } from "../errors.ts";
 import { UncarriedKeyError } from "../sql/cell.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import type { ResultSet, Statement } from "../sql/statement.ts";
+import { noted } from "../sql/noted.ts";
+import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import type { CompiledStatement, Step } from "../sql/step.ts";
 import { preview } from "../sql/tag.ts";
 import { label } from "../state/tracker.ts";
 import type { Plan, PlannedStep } from "../unit_of_work/plan.ts";
 import { type MadeValues, readRows, writtenKey } from "../unit_of_work/results.ts";
+import { writeRecord } from "./commit_record.ts";
 
 /** What carrying out a plan gave. */
 export interface Outcome {
   readonly made: MadeValues;
-  /** The results of the staged statements, in order. */
-  readonly staged: ResultSet[];
+  /** The results of the staged statements, in order; null where the answer that held them was lost. */
+  readonly staged: ResultSet[] | null;
   /** Rows of unchecked deletes that were gone already. */
   alreadyGone: number;
 }
@@ -30,17 +32,29 @@ export interface CompiledPlan {
   readonly compiled: readonly CompiledStatement[];
 }
 
+/** The end of a transaction that is being carried out. */
+export interface Committing {
+  /** Called right before the commit may go out. */
+  sending(): void;
+  /** The id of the commit's record, which is written with it; null where it has none. */
+  readonly record: string | null;
+  /** What was carried out, where that is known before COMMIT goes out. */
+  seen: Outcome | null;
+}
+
 /**
  * Compiles a plan; what cannot be written is refused here, before anything is sent. A plan that needs a conversation, for
- * keys that no batch can carry too, is compiled step by step as it is carried out.
+ * keys that no batch can carry too, is compiled step by step as it is carried out. With the id of a `record` its statements
+ * note there what they make, where they can.
  */
 export function compilePlan(
   plan: Plan,
   { dialect, capabilities }: Pick<Database, "dialect" | "capabilities">,
+  record: string | null = null,
 ): CompiledPlan {
   if (plan.needsConversation) return { plan, compiled: [] };
   try {
-    return { plan, compiled: dialect.compile(plan.steps.map(({ step }) => step)) };
+    return { plan, compiled: dialect.compile(plan.steps.map(({ step }) => step), record ?? undefined) };
   } catch (error) {
     if (!(error instanceof UncarriedKeyError) || !capabilities.interactive) throw error;
     return { plan: { ...plan, needsConversation: true }, compiled: [] };
@@ -54,38 +68,40 @@ export function isSingle({ plan, compiled }: CompiledPlan): boolean {
 
 /**
  * Carries out a plan in one request: in one atomic batch, or as a single statement, which goes alone where no settings
- * and no isolation level have to travel with it. `committing` is called right before it may go out.
+ * no isolation level and no record have to travel with it.
  */
 export async function runBatch(
   database: Database,
   { plan, compiled }: CompiledPlan,
   settings: Statement | null,
   options: CallOptions & TransactionOptions,
-  committing: () => void,
+  committing: Committing,
 ): Promise<Outcome> {
   const { signal, timeout } = options;
   const run = { target: database, dialect: database.dialect, steps: plan.steps, options: { signal, timeout } };
   signal?.throwIfAborted();
-  committing();
-  if (isSingle({ plan, compiled }) && settings === null && options.isolation === undefined) {
+  committing.sending();
+  const { record } = committing;
+  if (isSingle({ plan, compiled }) && settings === null && options.isolation === undefined && record === null) {
     return readAll(plan.steps, compiled, [await runChecked(run, compiled[0]!)]);
   }
   const statements = compiled.map(({ statement }) => statement);
   if (statements.length === 0) return readAll(plan.steps, [], []);
+  const before = settings === null ? [] : [settings];
+  if (record !== null) before.push(writeRecord(record, "committed", database.dialect));
   try {
-    const all = settings === null ? statements : [settings, ...statements];
-    const results = (await database.batch!(all, options)).slice(all.length - statements.length);
+    const results = (await database.batch!([...before, ...statements], options)).slice(before.length);
     return readAll(plan.steps, compiled, results);
   } catch (error) {
-    const one = failing(error, compiled, settings === null ? 0 : 1);
+    const one = failing(error, compiled, before.length);
     locate(error, plan.steps, one);
     throw explain(error, plan.steps, database.dialect, one);
   }
 }
 
 /**
- * Carries out a plan on a connection; with `committing`, which is called right before COMMIT may go out, and not where the
- * signal has aborted by then, the transaction ends with it. Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
+ * Carries out a plan on a connection; with `committing` the transaction ends with it, unless the signal has aborted by then.
+ * Where later rows need keys that the dialect cannot carry, each step is compiled when the keys
  * before it are known.
  */
 export async function runOnConnection(
@@ -93,39 +109,56 @@ export async function runOnConnection(
   dialect: Dialect,
   { plan, compiled }: CompiledPlan,
   options: CallOptions,
-  committing: (() => void) | null,
+  committing: Committing | null,
 ): Promise<Outcome> {
   const run: Run = { target: connection, dialect, steps: plan.steps, options };
-  const outcome: Outcome = { made: new Map(), staged: [], alreadyGone: 0 };
+  const outcome = nothing();
+  const record = committing?.record ?? null;
+  const head = record === null ? [] : [writeRecord(record, "committed", dialect)];
+  const mustSee = record !== null && dialect.readNoted === undefined;
   if (plan.needsConversation) {
     for (const planned of plan.steps) add(outcome, await runStep({ ...run, steps: [planned] }));
-  } else if (compiled.some((one) => one.failsOnRows || one.check !== undefined || one.expectRows !== undefined)) {
+  } else if (
+    compiled.some((one) => mustSee || one.failsOnRows || one.check !== undefined || one.expectRows !== undefined)
+  ) {
     for (const one of compiled) add(outcome, readAll(plan.steps, [one], [await runChecked(run, one)]));
-  } else {
+  } else if (compiled.length > 0) {
     const statements = compiled.map(({ statement }) => statement);
     try {
       if (committing !== null) options.signal?.throwIfAborted();
-      committing?.();
+      committing?.sending();
       const results = committing !== null
-        ? await connection.commit(statements, options)
+        ? (await connection.commit([...head, ...statements], options)).slice(head.length)
         : await sendAll(connection, statements, options);
       return readAll(plan.steps, compiled, results);
     } catch (error) {
-      const one = failing(error, compiled, 0);
+      const one = failing(error, compiled, head.length);
       locate(error, plan.steps, one);
       throw explain(error, plan.steps, dialect, one);
     }
   }
   if (committing === null) return outcome;
   options.signal?.throwIfAborted();
-  committing();
-  await connection.commit([], options);
+  committing.seen = outcome;
+  committing.sending();
+  await connection.commit(head, options);
   return outcome;
 }
 
-function add(sum: Outcome, { made, staged, alreadyGone }: Outcome): void {
+function nothing(): Outcome & { readonly staged: ResultSet[] } {
+  return { made: new Map(), staged: [], alreadyGone: 0 };
+}
+
+/** What a batch gave whose answer was lost, by what it noted in its record. */
+export function outcomeOf({ plan, compiled }: CompiledPlan, text: SqlValue, dialect: Dialect): Outcome {
+  const results = noted(text, compiled, dialect.readNoted!);
+  const outcome = readAll(plan.steps, compiled, results);
+  return outcome.staged?.length === 0 ? outcome : { ...outcome, staged: null };
+}
+
+function add(sum: ReturnType<typeof nothing>, { made, staged, alreadyGone }: Outcome): void {
   for (const [row, values] of made) sum.made.set(row, values);
-  sum.staged.push(...staged);
+  sum.staged.push(...staged ?? []);
   sum.alreadyGone += alreadyGone;
 }
 
@@ -152,7 +185,7 @@ interface Run {
 async function runStep(run: Run): Promise<Outcome> {
   const { target, dialect, options } = run;
   const planned = await withKeys(run);
-  const outcome: Outcome = { made: new Map(), staged: [], alreadyGone: 0 };
+  const outcome = nothing();
   for (const one of dialect.compile([planned.step])) {
     add(outcome, readAll([planned], [one], [await runChecked({ ...run, steps: [planned] }, one)]));
   }
@@ -238,8 +271,9 @@ function failing(
   compiled: readonly CompiledStatement[],
   before: number,
 ): CompiledStatement | undefined {
-  if (compiled.length === 1) return compiled[0];
-  return error instanceof DatabaseError ? compiled[(error.statementIndex ?? NaN) - before] : undefined;
+  const at = error instanceof DatabaseError ? error.statementIndex : undefined;
+  if (at !== undefined) return compiled[at - before];
+  return compiled.length === 1 ? compiled[0] : undefined;
 }
 
 /** The kinds of steps that the guards stand in. */

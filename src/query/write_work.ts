@@ -26,6 +26,8 @@ export type Writing = (connection: Connection, options: CallOptions) => Promise<
 export interface StagedWrite {
   readonly statement: Statement;
   read(set: ResultSet): Result<unknown>;
+  /** Does what can be done without its answer. */
+  lost(): void;
 }
 
 /** How statements of a kind are run. @template N What they are made of. */

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { CommitOutcomeUnknownError, UnsupportedError } from "../errors.ts";
+import { type CommitDecision, CommitOutcomeUnknownError, UnsupportedError } from "../errors.ts";
+import type { CallOptions } from "../database.ts";
+import { explainRecord, findOut, isAmbiguous, mayHaveWon, type RecordedCommit } from "../execution/exactly_once.ts";
 import {
   type CompiledPlan,
   compilePlan,
@@ -12,24 +14,48 @@ import {
   runBatch,
   runOnConnection,
 } from "../execution/writes.ts";
+import { uuidv7 } from "../model/uuid.ts";
 import type { Changes } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
 import { applyCommitted, applyResults } from "../unit_of_work/results.ts";
 import type { Branch } from "./branch.ts";
-import { isAmbiguous } from "./failures.ts";
-import { type Flushing, requireWritable } from "./flushing.ts";
+import { type Flushing, isWriting, requireWritable } from "./flushing.ts";
 import type { CommitOptions } from "./options.ts";
 import { type Part, partition } from "./partition.ts";
 import type { Parts } from "./parts.ts";
+
+/** A commit that is being carried out. */
+interface Attempt {
+  readonly branch: Branch;
+  readonly compiled: CompiledPlan;
+  /** The id of its record; null without `exactlyOnce`, and where nothing is written. */
+  readonly record: string | null;
+  /** Whether it may have gone out. */
+  wasSent: boolean;
+  /** What was carried out, where that is known before COMMIT goes out. */
+  seen: Outcome | null;
+}
+
+/** A commit of which nobody could say what became of it, and which can be asked for. */
+export interface Doubt extends RecordedCommit {
+  readonly branch: Branch;
+}
+
+/** Finds out what became of a commit, and ends the session's transaction accordingly. */
+type Resolve = (doubt: Doubt, options?: CallOptions) => Promise<CommitDecision>;
 
 /** Commits for one session. */
 export class Committing {
   readonly #parts: Parts;
   readonly #flushing: Flushing;
+  readonly #resolve: Resolve;
+  /** The last one that could not be answered for. */
+  doubt: Doubt | null = null;
 
-  constructor(parts: Parts, flushing: Flushing) {
+  constructor(parts: Parts, flushing: Flushing, resolve: Resolve) {
     this.#parts = parts;
     this.#flushing = flushing;
+    this.#resolve = resolve;
   }
 
   /** Runs the handlers that may still stop it, and writes what is pending. Null where there was nothing to send. */
@@ -53,7 +79,7 @@ export class Committing {
   }
 
   async #write(options: CommitOptions): Promise<Outcome | null> {
-    const { branches, tracker, extras, options: { optimistic, verifyReads } } = this.#parts;
+    const { branches, tracker, extras, options: { optimistic, verifyReads, exactlyOnce } } = this.#parts;
     const compareAll = optimistic === "all";
     const reads = verifyReads ? tracker.identity : null;
     const changes = await this.#flushing.collect();
@@ -62,19 +88,22 @@ export class Committing {
     const traveling = extras.collect(branch, branches, extras.bulk, compareAll, reads);
     const plan = makePlan(dialect, changes, traveling, compareAll);
     requireWritable(branch.begin, plan);
-    const compiled = compilePlan(plan, branch.database);
+    const isRecorded = (options.exactlyOnce ?? exactlyOnce ?? false) && (branch.wrote || isWriting(plan));
+    const record = isRecorded ? uuidv7() : null;
+    const compiled = compilePlan(plan, branch.database, record);
     if (plan.steps.length === 0 && branches.connected.length === 0) {
       applyResults(tracker, dialect, plan, new Map());
       return null;
     }
-    if (this.#mustConnect(branch, compiled)) await branch.connect("This commit", options);
-    const sent = { commit: false };
+    const { signal, timeout } = options;
+    if (this.#mustConnect(branch, compiled, record)) await branch.connect("This commit", { signal, timeout });
+    const attempt: Attempt = { branch, compiled, record, wasSent: false, seen: null };
     let outcome: Outcome;
     try {
-      outcome = await this.#send(branch, compiled, options, sent);
-      extras.settle(branch, outcome.staged);
+      outcome = await this.#send(attempt, { signal, timeout });
+      this.apply(branch, plan, outcome);
     } catch (error) {
-      throw this.#failed(error, plan, sent.commit && branch.connection?.mayBeCommitted !== false);
+      throw this.#failed(error, attempt);
     }
     await this.#endReaders(branch, options);
     return outcome;
@@ -118,47 +147,78 @@ export class Committing {
     }
   }
 
-  #mustConnect(branch: Branch, compiled: CompiledPlan): boolean {
+  #mustConnect(branch: Branch, compiled: CompiledPlan, record: string | null): boolean {
     if (branch.connection === null && compiled.plan.steps.length === 0) return false;
     if (branch.mode === "interactive") return true;
     if (compiled.plan.needsConversation) return true;
-    const isAtomic = isSingle(compiled) || compiled.compiled.length === 0;
+    const isAtomic = record === null && isSingle(compiled) || compiled.compiled.length === 0;
     return branch.database.batch === undefined &&
       (!isAtomic || branch.settings !== null || branch.begin.isolation !== undefined);
   }
 
-  /** Sends it; `sent.commit` tells from when on it may have been applied. */
-  async #send(
-    branch: Branch,
-    compiled: CompiledPlan,
-    options: CommitOptions,
-    sent: { commit: boolean },
-  ): Promise<Outcome> {
-    const { branches, tracker } = this.#parts;
-    const { database, connection } = branch;
+  /** Sends it. With a record it finds out what became of it when the answer is lost. */
+  async #send(attempt: Attempt, options: CallOptions): Promise<Outcome> {
+    const { branch, compiled, record } = attempt;
+    const { database, connection, settings } = branch;
     const { isolation, readOnly, deferrable } = branch.begin;
-    const committing = () => void (sent.commit = true);
-    const outcome = connection === null
-      ? await runBatch(database, compiled, branch.settings, { ...options, isolation, readOnly, deferrable }, committing)
-      : await runOnConnection(connection, database.dialect, compiled, options, committing);
-    if (compiled.plan.steps.length > 0) branches.noteWrite();
-    applyCommitted(tracker, database.dialect, compiled.plan, outcome.made);
-    return outcome;
+    const committing = {
+      record,
+      sending: () => void (attempt.wasSent = true),
+      set seen(outcome: Outcome | null) {
+        attempt.seen = outcome;
+      },
+    };
+    const send = (limits: CallOptions): Promise<Outcome> =>
+      connection === null
+        ? runBatch(database, compiled, settings, { ...limits, isolation, readOnly, deferrable }, committing)
+        : runOnConnection(connection, database.dialect, compiled, limits, committing);
+    const begun = performance.now();
+    try {
+      return await send(options);
+    } catch (error) {
+      if (record === null || !this.#mayBeApplied(attempt, error) || !mayHaveWon(error)) {
+        throw explainRecord(error, database);
+      }
+      // What its connection still holds locks, and cannot be committed any more.
+      await connection?.rollback({ timeout: FAREWELL }).catch(() => {});
+      const { timeout } = options;
+      const left = timeout === undefined ? {} : { timeout: begun + timeout - performance.now() };
+      const commit = { record, database, settings, compiled, seen: attempt.seen };
+      return await findOut(commit, error, connection === null ? send : null, { ...options, ...left });
+    }
+  }
+
+  /** Whether it went out: what failed before that is known to have failed. */
+  #mayBeApplied({ branch, wasSent }: Attempt, error: unknown): boolean {
+    return wasSent && branch.connection?.mayBeCommitted !== false && !this.#parts.events.isVeto(error);
+  }
+
+  /** Brings the session up to date with a commit that is applied. */
+  apply(branch: Branch, plan: Plan, outcome: Outcome): void {
+    const { branches, tracker, extras } = this.#parts;
+    if (plan.steps.length > 0) branches.noteWrite();
+    applyCommitted(tracker, branch.database.dialect, plan, outcome.made);
+    extras.settle(branch, outcome.staged);
   }
 
   /** What a commit that was sent throws: the session has failed, or it is not known whether it was applied. */
-  #failed(error: unknown, plan: Plan, mayBeApplied: boolean): unknown {
-    const { failures, events, tracker } = this.#parts;
-    if (events.isVeto(error) || !mayBeApplied || !isAmbiguous(error)) {
+  #failed(error: unknown, attempt: Attempt): unknown {
+    const { failures, tracker } = this.#parts;
+    if (!this.#mayBeApplied(attempt, error) || !isAmbiguous(error)) {
       failures.failCommit(error);
       return error;
     }
-    const planned = plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
+    const { branch, record, compiled, seen } = attempt;
+    const { database, settings } = branch;
+    const planned = compiled.plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
     failures.doubt([...planned, ...tracker.touched()]);
+    const doubt = this.doubt = record === null ? null : { record, branch, database, settings, compiled, seen };
     return new CommitOutcomeUnknownError(
       "The commit was sent and its answer was lost: it may or may not have been applied. " +
-        "Call rollback(), then read what is there before doing it again",
-      { cause: error },
+        (doubt === null
+          ? "Call rollback(), then read what is there before doing it again"
+          : "Call resolve() of this error, which finds out; or rollback(), then read what is there before doing it again"),
+      { cause: error, ...doubt === null ? {} : { resolve: (options) => this.#resolve(doubt, options) } },
     );
   }
 }
@@ -178,3 +238,6 @@ export function isWritten({ branch, changes, bulk }: Part, compareAll: boolean):
   const none = { verified: [], staged: [], required: [] };
   return makePlan(branch.database.dialect, changes, none, compareAll).steps.length > 0;
 }
+
+/** Milliseconds for what only frees a connection that is lost. */
+const FAREWELL = 1000;

@@ -16,7 +16,10 @@ import { verifiedRows } from "../unit_of_work/verify.ts";
 
 /** A statement that travels with the commit. @template R What a row of its result is. */
 export interface StagedStatement<R = Row> {
-  /** What it gave; throws an `InvalidStateError` before the commit succeeded. */
+  /**
+   * What it gave; throws an `InvalidStateError` before the commit succeeded, and where the commit was found to have succeeded
+   * (see `exactlyOnce`) while the answer to this statement was lost.
+   */
   readonly result: Result<R>;
 }
 
@@ -32,8 +35,8 @@ export interface Mark {
 interface Staged {
   readonly branch: Branch;
   readonly statement: Statement;
-  /** Takes its answer, once the commit is applied. */
-  settle(set: ResultSet): void;
+  /** Takes its answer, once the commit is applied; null where that was lost. */
+  settle(set: ResultSet | null): void;
 }
 
 /** What travels with the next commit of a session. */
@@ -54,13 +57,30 @@ export class CommitExtras {
     this.#given.push(takeBack);
   }
 
-  /** Adds a statement; `read` makes its result, and does to what is loaded what the statement did to the rows. */
-  stage<R>(branch: Branch, statement: Statement, read: (set: ResultSet) => Result<R>): StagedStatement<R> {
+  /**
+   * Adds a statement; `read` makes its result, and does to what is loaded what the statement did to the rows; `lost` does what
+   * can be done without its answer.
+   */
+  stage<R>(
+    branch: Branch,
+    statement: Statement,
+    read: (set: ResultSet) => Result<R>,
+    lost: () => void,
+  ): StagedStatement<R> {
     let outcome: (() => Result<R>) | null = null;
     this.#staged.push({
       branch,
       statement,
       settle(set) {
+        if (set === null) {
+          lost();
+          outcome = () => {
+            throw new InvalidStateError(
+              "The commit is applied, and the answer to this staged statement was lost: read what it wrote",
+            );
+          };
+          return;
+        }
         try {
           const result = read(set);
           outcome = () => result;
@@ -168,9 +188,9 @@ export class CommitExtras {
     };
   }
 
-  /** Gives the staged statements of a branch their results. */
-  settle(branch: Branch, results: readonly ResultSet[]): void {
+  /** Gives the staged statements of a branch their results; null where these were lost. */
+  settle(branch: Branch, results: readonly ResultSet[] | null): void {
     const own = this.#staged.filter((one) => one.branch === branch);
-    results.forEach((result, i) => own[i]!.settle(result));
+    own.forEach((one, i) => one.settle(results === null ? null : results[i]!));
   }
 }

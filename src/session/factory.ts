@@ -13,6 +13,7 @@ import {
   TransactionLostError,
   ValidationError,
 } from "../errors.ts";
+import { pause } from "../execution/pause.ts";
 import { type EventHandler, type HandlerOptions, Handlers, type SessionEvents } from "./events.ts";
 import { MadeSessions } from "./made.ts";
 import { checkSessionOptions, refuseUnknown, type SessionOptions } from "./options.ts";
@@ -65,10 +66,6 @@ export interface SessionFactory {
    */
   run<R>(fn: (session: Session) => Promise<R> | R, options?: RunOptions): Promise<R>;
 }
-
-/** The pause before the second attempt, in milliseconds at the most; it doubles up to the cap. */
-const FIRST_PAUSE = 10;
-const LONGEST_PAUSE = 1000;
 
 /**
  * Makes a factory of sessions.
@@ -126,7 +123,7 @@ export function sessionFactory(given: FactoryOptions): SessionFactory {
       } catch (error) {
         if (failures === retries || !isWorthAnotherTry(error)) throw error;
       }
-      await pause(Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures), signal);
+      await pause(failures, signal);
     }
   }
 
@@ -166,17 +163,4 @@ function isWorthAnotherTry(error: unknown): boolean {
   if (error instanceof DatabaseError && !error.notApplied) return false;
   return [StaleDataError, SerializationError, DeadlockError, LockTimeoutError, TransactionLostError]
     .some((retried) => error instanceof retried);
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      if (signal?.aborted) reject(signal.reason);
-      else resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal?.addEventListener("abort", end);
-  });
 }

@@ -8,12 +8,6 @@ import { type InstanceState, knownState } from "../state/instance_state.ts";
 import type { Tracker } from "../state/tracker.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
-/** Whether nothing tells that a commit was not applied. */
-export function isAmbiguous(error: unknown): boolean {
-  if (error instanceof DatabaseError) return !error.notApplied;
-  return !(error instanceof LedgeError);
-}
-
 /** The errors that have ended the transaction on the server. */
 const LOSSES: readonly string[] = ["LEDGE_TRANSACTION_LOST", "LEDGE_DEADLOCK", "LEDGE_CONNECTION", "LEDGE_TIMEOUT"];
 
@@ -58,6 +52,11 @@ export class Failures {
     this.#isLost = true;
     this.#doubtful = states;
     this.#lifecycle.become("unknown");
+  }
+
+  /** It is known by now. */
+  sure(): void {
+    this.#doubtful = [];
   }
 
   /** After a rollback: expires what is not as it was read, or may not be. */

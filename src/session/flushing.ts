@@ -168,7 +168,7 @@ export class Flushing {
     why: string,
     options: CallOptions,
     travel: Travel = ({ bulk }) => ({ verified: [], staged: [], required: [], bulk }),
-    settle: (branch: Branch, staged: readonly ResultSet[]) => void = () => {},
+    settle: (branch: Branch, staged: readonly ResultSet[] | null) => void = () => {},
   ): Promise<MadeValues> {
     const { branches } = this.#parts;
     const makers = keyMakers(changes, ({ mapper }) => branches.of(mapper, "write"));
@@ -231,9 +231,14 @@ export async function warnOfGone(events: Events, { alreadyGone }: Outcome): Prom
   await events.after("warning", { message });
 }
 
+/** Whether a plan writes anything. */
+export function isWriting(plan: Plan): boolean {
+  return plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require");
+}
+
 /** Refuses a plan that writes in a transaction that only reads. */
 export function requireWritable(begin: BeginOptions, plan: Plan): void {
-  if (plan.steps.some(({ step }) => step.kind !== "verify" && step.kind !== "require")) refuseReadOnly(begin);
+  if (isWriting(plan)) refuseReadOnly(begin);
 }
 
 /** Refuses what writes in a transaction that only reads. */

@@ -138,6 +138,7 @@ function each(call: Call, members: readonly PropertyKey[]): Record<PropertyKey, 
 /** What kind of call this is; what a query or a statement calls itself counts as a use. */
 function kindOf(method: string): Call {
   if (method === "prepare") return "transact";
+  if (method === "resolve") return "recover";
   return Object.hasOwn(MORE, method) ? MORE[method as keyof typeof MORE] : "use";
 }
 

@@ -58,6 +58,12 @@ export interface SessionOptions {
    * of models without one.
    */
   readonly optimistic?: "version" | "all";
+  /**
+   * Whether a commit whose answer is lost finds out what became of it, and reports success or that nothing was written:
+   * false unless given. Each commit writes a record, in the same request, to the table `ledge_commit`, which
+   * `createAll(db, models, { exactlyOnce: true })` makes and `pruneCommits` keeps small.
+   */
+  readonly exactlyOnce?: boolean;
   /** Whether a commit verifies every row that was read and has a version (with `optimistic: "all"`, every row). */
   readonly verifyReads?: boolean;
   /**
@@ -84,7 +90,10 @@ export interface CloseOptions {
 }
 
 /** The options of `commit()`. */
-export type CommitOptions = CallOptions;
+export interface CommitOptions extends CallOptions {
+  /** Whether it finds out what became of it when its answer is lost; as the session's options say unless given. */
+  readonly exactlyOnce?: boolean;
+}
 
 /** The names of the options of a session. */
 export const SESSION_OPTIONS: readonly string[] = [
@@ -97,6 +106,7 @@ export const SESSION_OPTIONS: readonly string[] = [
   "expireOnCommit",
   "optimistic",
   "verifyReads",
+  "exactlyOnce",
   "settings",
   "info",
 ];
@@ -135,6 +145,7 @@ export function checkSessionOptions(options: SessionOptions): void {
       throw new ValidationError(`${name} must be true or false`);
     }
   }
+  checkExactlyOnce(options, bind);
   if (isConnection(bind) && options.mode === "batch") {
     throw new ValidationError('A session that joins an open connection cannot have the mode "batch"; leave mode out');
   }
@@ -146,6 +157,21 @@ export function checkSessionOptions(options: SessionOptions): void {
     );
   }
   checkBeginOptions({ readOnly: true }, bind);
+}
+
+/** Refuses it where the commit is only a savepoint, which the connection's transaction can still undo. */
+export function checkExactlyOnce(
+  { exactlyOnce }: Pick<CommitOptions, "exactlyOnce">,
+  bind: Database | Connection,
+): void {
+  if (exactlyOnce !== undefined && typeof exactlyOnce !== "boolean") {
+    throw new ValidationError("exactlyOnce must be true or false");
+  }
+  if (exactlyOnce && isConnection(bind)) {
+    throw new ValidationError(
+      "A session that joins an open connection cannot commit with exactlyOnce: the connection's own commit decides",
+    );
+  }
 }
 
 function oneOf(value: unknown, allowed: readonly string[], name: string): void {

@@ -8,7 +8,7 @@ import type { CallOptions, Connection, Database, TransactionOptions } from "../d
 import { CommitOutcomeUnknownError, DatabaseError, InvalidStateError, ValidationError } from "../errors.ts";
 import { checkCallOptions } from "../execution/call_options.ts";
 import { type Result, resultOf } from "../query/result.ts";
-import { isAmbiguous } from "./failures.ts";
+import { isAmbiguous } from "../execution/exactly_once.ts";
 import { checkBeginOptions, refuseUnknown } from "./options.ts";
 import { type Params, type RawStatement, userStatements } from "./statement.ts";
 

@@ -763,7 +763,7 @@ export class Session {
    * is sent when nothing changed. When it fails nothing is written, memory is as it was, and `rollback()` comes next.
    */
   async commit(options: CommitOptions = {}): Promise<void> {
-    refuseUnknown(options, ["signal", "timeout"], "commit()");
+    refuseUnknown(options, ["exactlyOnce", "signal", "timeout"], "commit()");
     await this.#transactions.commit(options);
   }
   /** Undoes everything since the transaction began, or since a savepoint: in the database and in every instance. */
@@ -860,12 +860,12 @@ export class Session {
     if (written === null) {
       const branch = branches.ofText(options.bind, "write");
       const raw = userStatement(statement as RawStatement, params, branch.database.dialect);
-      return extras.stage(branch, raw, (set) => new Result<unknown>(set));
+      return extras.stage(branch, raw, (set) => new Result<unknown>(set), () => {});
     }
     refuseParams(params);
     refuseBind(options.bind);
     const staged = this.#reading.stage(written);
-    return extras.stage(staged.branch, staged.statement, (set) => staged.read(set));
+    return extras.stage(staged.branch, staged.statement, (set) => staged.read(set), () => staged.lost());
   }
   /**
    * Makes the commit depend on a condition, checked inside it after everything else is written: when it is not true the

@@ -5,8 +5,15 @@
  * @module
  */
 import type { CallOptions, Connection, Database } from "../database.ts";
-import { DatabaseError, InvalidStateError, ValidationError } from "../errors.ts";
+import {
+  type CommitDecision,
+  DatabaseError,
+  InvalidStateError,
+  TransactionLostError,
+  ValidationError,
+} from "../errors.ts";
 import { checkCallOptions } from "../execution/call_options.ts";
+import { askFor } from "../execution/exactly_once.ts";
 import type { RowGroup } from "../unit_of_work/order.ts";
 import type { MadeValues } from "../unit_of_work/results.ts";
 import type { Loader } from "../query/loader.ts";
@@ -14,7 +21,7 @@ import { Tracker } from "../state/tracker.ts";
 import { Beginning } from "./beginning.ts";
 import type { Branch } from "./branch.ts";
 import { Branches } from "./branches.ts";
-import { Committing } from "./committing.ts";
+import { Committing, type Doubt } from "./committing.ts";
 import type { Ending, Prepare } from "./ending.ts";
 import { Events } from "./events.ts";
 import { CommitExtras } from "./extras.ts";
@@ -24,7 +31,14 @@ import { joined } from "./joined.ts";
 import { LentConnection } from "./lent.ts";
 import { loaderOf } from "./loaders.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { type BeginOptions, checkBeginOptions, type CommitOptions, type SessionOptions } from "./options.ts";
+import {
+  type BeginOptions,
+  checkBeginOptions,
+  checkExactlyOnce,
+  type CommitOptions,
+  refuseUnknown,
+  type SessionOptions,
+} from "./options.ts";
 import { branchOfTable } from "./partition.ts";
 import type { Parts } from "./parts.ts";
 import type { Scope, ScopeOwner, SessionTransaction } from "./scope.ts";
@@ -73,7 +87,8 @@ export class Transactions implements ScopeOwner {
       extras,
     };
     this.#flushing = new Flushing(parts);
-    this.#committing = new Committing(parts, this.#flushing);
+    const resolve = (doubt: Doubt, options?: CallOptions) => this.#resolve(doubt, options);
+    this.#committing = new Committing(parts, this.#flushing, resolve);
     this.#beginning = new Beginning(events, lifecycle);
     tracker.watch = {
       isWatched: () => events.listens("stateChange"),
@@ -322,27 +337,57 @@ export class Transactions implements ScopeOwner {
       // of those that only read
       this.events.after("warning", { message: "A transaction that only read could not be ended", error })
     );
-    this.#end(() => this.tracker.release());
-    if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
+    this.#committed();
     this.lifecycle.become("open");
     return null;
+  }
+
+  /** Ends a transaction that is committed. */
+  #committed(): void {
+    this.#end(() => this.tracker.release());
+    if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
   }
 
   /** Commits: one atomic batch, or what is left to do on the connection. */
   async commit(options: CommitOptions = {}): Promise<void> {
     checkCallOptions(options);
+    checkExactlyOnce(options, this.#options.bind);
     this.use("commit");
     const outcome = await this.#exclusive("commit", async () => {
       options.signal?.throwIfAborted();
       if (this.#ending !== null) return await this.#finish(this.#ending, options);
       if (this.#beginning.isDue) await this.#beginning.tell();
       const outcome = await this.#committing.commit(options);
-      this.#end(() => this.tracker.release());
-      if (this.#options.expireOnCommit) { for (const state of this.tracker.identity) this.tracker.expire(state); }
+      this.#committed();
       return outcome;
     });
     await this.events.after("afterCommit", { error: null });
     if (outcome !== null) await warnOfGone(this.events, outcome);
+  }
+
+  /** Finds out what became of a commit; where the session still waits for that, its transaction ends accordingly. */
+  async #resolve(doubt: Doubt, options: CallOptions = {}): Promise<CommitDecision> {
+    refuseUnknown(options, ["signal", "timeout"], "resolve()");
+    checkCallOptions(options);
+    if (this.lifecycle.condition !== "unknown" || this.#committing.doubt !== doubt) {
+      return await askFor(doubt, options) === null ? "aborted" : "committed";
+    }
+    const decision = await this.lifecycle.exclusive("resolve", async (): Promise<CommitDecision> => {
+      const outcome = await askFor(doubt, options);
+      if (outcome === null) {
+        this.#failures.sure();
+        this.#failures.failCommit(new TransactionLostError("The commit was not applied"));
+        return "aborted";
+      }
+      this.#committing.apply(doubt.branch, doubt.compiled.plan, outcome);
+      this.#failures.sure();
+      await this.branches.rollback().catch(() => {}); // of those that only read, or are lost
+      this.#committed();
+      this.lifecycle.become("open");
+      return "committed";
+    });
+    if (decision === "committed") await this.events.after("afterCommit", { error: null });
+    return decision;
   }
 
   /** Rolls back to a savepoint, or all of it: in the database where something was sent, in memory always. */

@@ -223,10 +223,12 @@ export function stageWrite(node: WriteNode, context: WriteContext): StagedWrite 
   requireReturning(node, dialect, "leave returning() out");
   const draft = draftWrite(node, dialect);
   const wanted = dialect.returning ? wantedOf(node, draft, true) : [];
+  const lost = () => expireLoaded(tracker, mapper);
   return {
     statement: toWrite(draft, node, wanted, dialect),
+    lost,
     read(set) {
-      if (wanted.length === 0) expireLoaded(tracker, mapper);
+      if (wanted.length === 0) lost();
       return readWrite(node, draft, wanted, set, wanted.length > 0 ? set.rows.length : set.rowsAffected, context);
     },
   };
@@ -237,10 +239,12 @@ export function stageInsert(node: InsertNode, context: WriteContext): StagedWrit
   const { mapper, returning } = node;
   const { dialect, tracker, loader } = context;
   requireReturning(node, dialect, "say returning([])");
+  const lost = () => expireLoaded(tracker, mapper);
   const statement = toInsert(node, insertRows(node, dialect), dialect);
   if (returning === "instances") {
     return {
       statement: withReturning(statement, mapper.readColumns, dialect),
+      lost,
       read: (set) => instancesOf(node, set, loader),
     };
   }
@@ -248,8 +252,9 @@ export function stageInsert(node: InsertNode, context: WriteContext): StagedWrit
   const wanted = wantedOfInsert(node, updates && dialect.returning);
   return {
     statement: withReturning(statement, wanted, dialect),
+    lost,
     read(set) {
-      if (updates && !dialect.returning) expireLoaded(tracker, mapper);
+      if (updates && !dialect.returning) lost();
       return readInsert(node, wanted, set, context);
     },
   };

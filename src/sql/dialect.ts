@@ -102,11 +102,18 @@ export interface Dialect {
   /** A LIMIT / OFFSET clause with a leading space, its parameters appended to `params`; empty when both are null. */
   limit(limit: number | null, offset: number | null, params: SqlValue[]): string;
   /**
-   * Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows.
+   * Turns the steps of a commit into statements, in order, guards included. Costs one pass over the rows. With `record`, the
+   * id of the commit's record, they note there what they make: only where there is `readNoted`.
    *
    * @internal
    */
-  compile(steps: readonly Step[]): CompiledStatement[];
+  compile(steps: readonly Step[], record?: string): CompiledStatement[];
+  /**
+   * A value that statements noted in the record of their commit. Absent where they note nothing.
+   *
+   * @internal
+   */
+  readNoted?(text: string): SqlValue;
   /**
    * What a database's error message says of a failed guard; null when it is about something else.
    *

@@ -44,7 +44,8 @@ export const postgres: Dialect = {
     if (offset !== null) text += ` OFFSET $${params.push(offset)}`;
     return text;
   },
-  compile: (steps) => compileSteps(steps, postgres),
+  compile: (steps, record) => compileSteps(steps, postgres, record),
+  readNoted: (text) => text,
   guardFailure,
   carriesKeys: ({ key }) => key.length === 1 && (key[0]!.type.name === "identity" || key[0]!.serverDefault !== null),
   lock: lockClause,

@@ -6,6 +6,7 @@
 import { isOpenKey, known } from "./cell.ts";
 import { divide } from "./chunks.ts";
 import type { Dialect } from "./dialect.ts";
+import { RECORD } from "./noted.ts";
 import type { KeyLedger } from "./postgres_keys.ts";
 import { type Draft, MAX_ROWS } from "./postgres_source.ts";
 import type { Statement } from "./statement.ts";
@@ -18,6 +19,8 @@ export interface Batch {
   readonly dialect: Dialect;
   readonly keys: KeyLedger;
   readonly out: CompiledStatement[];
+  /** The record in which to note what is made. */
+  readonly record: string | undefined;
 }
 
 /** Adds a statement to a batch. */
@@ -30,6 +33,23 @@ export function push(
   guard = false,
 ): void {
   batch.out.push({ statement, step, from, to, guard, match });
+}
+
+/**
+ * The statement that gives the rows of `main`, of so many columns; where it is wanted they are noted in the commit's record,
+ * as text, by the same statement.
+ */
+export function giving(draft: Draft, main: string, columns: number, { record }: Batch): Statement {
+  if (record === undefined) return draft.statement(main);
+  const names = Array.from({ length: columns }, (_, i) => `c${i}`);
+  const row = `json_build_array(${names.map((name) => `o.${name}::text`).join(", ")})`;
+  draft.with(`ledge_o (${names.join(", ")})`, main, "MATERIALIZED ");
+  draft.with(
+    "ledge_n",
+    `UPDATE ${RECORD} SET "result" = concat("result" || ',', (SELECT json_agg(${row}) FROM ledge_o AS o)) ` +
+      `WHERE "id" = ${draft.bind(record)}`,
+  );
+  return draft.statement("SELECT * FROM ledge_o");
 }
 
 /** A cell of a statement for one row, which takes its type from where it stands. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { columnNames } from "./ddl.ts";
-import { type Batch, push, singly, writeValue } from "./postgres_batch.ts";
+import { type Batch, giving, push, singly, writeValue } from "./postgres_batch.ts";
 import { carriedType, type Run } from "./postgres_keys.ts";
 import { addRows, Draft } from "./postgres_source.ts";
 import { quote, tableName } from "./postgres_types.ts";
@@ -83,7 +83,8 @@ function insertRows(
     source += " CROSS JOIN ledge_s AS s WHERE s.kept IS NOT NULL";
   }
   const selected = ["r.ord", ...key, ...returning.map((_, i) => `i.v${i}`)];
-  push(batch, step, draft.statement(`SELECT ${selected.join(", ")} FROM ${source}`), [from, to], "position");
+  const statement = giving(draft, `SELECT ${selected.join(", ")} FROM ${source}`, selected.length, batch);
+  push(batch, step, statement, [from, to], "position");
 }
 
 /** Leaves keys in the transaction's setting of a run. */
@@ -113,5 +114,6 @@ function insertRow(
   draft.with("ledge_i", `${write} RETURNING ${made.map((column, i) => `${quote(column.name)} AS v${i}`).join(", ")}`);
   const selected = [`${index} AS ord`, ...made.map((_, i) => `i.v${i}`)];
   if (run !== null) selected.push(keep(run, "ARRAY[i.v0]", table));
-  push(batch, step, draft.statement(`SELECT ${selected.join(", ")} FROM ledge_i AS i`), [index, index + 1], "position");
+  const statement = giving(draft, `SELECT ${selected.join(", ")} FROM ledge_i AS i`, selected.length, batch);
+  push(batch, step, statement, [index, index + 1], "position");
 }

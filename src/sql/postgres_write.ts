@@ -18,14 +18,15 @@ import { compileInsert } from "./postgres_insert.ts";
 import { KeyLedger } from "./postgres_keys.ts";
 import { addRows, Draft, MAX_ROWS, type Rows } from "./postgres_source.ts";
 import { quote, tableName } from "./postgres_types.ts";
-import { type Batch, push, selectMade, singly, writeValue } from "./postgres_batch.ts";
+import { type Batch, giving, push, selectMade, singly, writeValue } from "./postgres_batch.ts";
+import type { Statement } from "./statement.ts";
 import type { Cell, CheckedRow, DeleteStep, Step, UpdateStep, VerifyStep } from "./step.ts";
 import type { ColumnInfo, TableInfo } from "./table.ts";
 import { Sql, writeSql } from "./tag.ts";
 
 /** Turns steps into statements. Costs one pass over the rows. */
-export function compileSteps(steps: readonly Step[], dialect: Dialect): Batch["out"] {
-  const batch: Batch = { dialect, keys: new KeyLedger(referredTables(steps)), out: [] };
+export function compileSteps(steps: readonly Step[], dialect: Dialect, record?: string): Batch["out"] {
+  const batch: Batch = { dialect, keys: new KeyLedger(referredTables(steps)), out: [], record };
   for (const [i, step] of steps.entries()) {
     if (step.kind === "insert") compileInsert(step, i, batch);
     else if (step.kind === "update") compileUpdate(step, i, batch);
@@ -159,7 +160,7 @@ function updateRows(update: UpdateStep, from: number, to: number, step: number, 
       `RETURNING ${["r.ord", ...made.map((column, i) => `t.${quote(column.name)} AS v${i}`)].join(", ")}`,
   );
   addGuard(draft, step, "ledge_u");
-  push(batch, step, draft.statement(selectMade("u.ord", made)), [from, to], made.length === 0 ? null : "position");
+  push(batch, step, madeRows(draft, made, batch), [from, to], made.length === 0 ? null : "position");
 }
 
 function updateRow(update: UpdateStep, index: number, step: number, batch: Batch): void {
@@ -198,10 +199,16 @@ function updateRow(update: UpdateStep, index: number, step: number, batch: Batch
   push(
     batch,
     step,
-    draft.statement(selectMade("u.ord", made)),
+    madeRows(draft, made, batch),
     [index, index + 1],
     made.length === 0 ? null : "position",
   );
+}
+
+/** The statement of a guarded update: gives the rows that were made, if any. */
+function madeRows(draft: Draft, made: readonly ColumnInfo[], batch: Batch): Statement {
+  const main = selectMade("u.ord", made);
+  return made.length === 0 ? draft.statement(main) : giving(draft, main, made.length + 1, batch);
 }
 
 function bumpClause(update: UpdateStep, alias: string): string | null {

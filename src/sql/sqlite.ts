@@ -10,6 +10,7 @@ import { guardFailure } from "./guard.ts";
 import { checkIdentifier } from "./identifier.ts";
 import { sqliteCodec, sqliteParam } from "./sqlite_codecs.ts";
 import { type SqliteLimits, UNLIMITED, utf8Length } from "./sqlite_limits.ts";
+import { readLiteral } from "./sqlite_notes.ts";
 import { needsValues } from "./sqlite_source.ts";
 import { onConflict } from "./conflict.ts";
 import { compileSteps } from "./sqlite_write.ts";
@@ -55,7 +56,8 @@ export function sqliteWith(options: Partial<SqliteLimits>): Dialect {
       if (offset !== null) params.push(offset);
       return ` LIMIT ${limit === null ? "-1" : "?"}${offset === null ? "" : " OFFSET ?"}`;
     },
-    compile: (steps) => compileSteps(steps, dialect, limits),
+    compile: (steps, record) => compileSteps(steps, dialect, limits, record),
+    readNoted: readLiteral,
     guardFailure,
     // Ascending, consecutive keys; those that an expression makes are neither.
     carriesKeys: (table) => table.identity !== null,

@@ -13,6 +13,7 @@ import type { Dialect } from "./dialect.ts";
 import { staleToken } from "./guard.ts";
 import { tableName } from "./sqlite_ddl.ts";
 import { KeyLedger } from "./sqlite_keys.ts";
+import { type MadeRows, noteRows } from "./sqlite_notes.ts";
 import type { SqliteLimits } from "./sqlite_limits.ts";
 import { chunks, type Field, source, writeCell } from "./sqlite_source.ts";
 import type { SqlValue, Statement } from "./statement.ts";
@@ -26,11 +27,18 @@ interface Batch {
   readonly limits: SqliteLimits;
   readonly keys: KeyLedger;
   readonly out: CompiledStatement[];
+  /** The record in which to note what is made. */
+  readonly record: string | undefined;
 }
 
 /** Turns steps into statements. Costs one pass over the rows. */
-export function compileSteps(steps: readonly Step[], dialect: Dialect, limits: SqliteLimits): CompiledStatement[] {
-  const batch: Batch = { dialect, limits, keys: new KeyLedger(dialect), out: [] };
+export function compileSteps(
+  steps: readonly Step[],
+  dialect: Dialect,
+  limits: SqliteLimits,
+  record?: string,
+): CompiledStatement[] {
+  const batch: Batch = { dialect, limits, keys: new KeyLedger(dialect), out: [], record };
   for (const [i, step] of steps.entries()) {
     if (step.kind === "insert") compileInsert(step, i, batch);
     else if (step.kind === "update") compileUpdate(step, i, batch);
@@ -51,6 +59,19 @@ function push(
   guard = false,
 ): void {
   batch.out.push({ statement, step, from, to, guard, match });
+}
+
+/** Notes what the statement before made, where that is wanted. */
+function note(
+  batch: Batch,
+  step: number,
+  table: TableInfo,
+  returning: readonly ColumnInfo[],
+  made: () => MadeRows,
+): void {
+  const { record, dialect, out } = batch;
+  if (record === undefined || out.at(-1)!.match === null) return;
+  push(batch, step, noteRows(record, table, returning, made(), dialect), [0, 0], null);
 }
 
 /** ` RETURNING …`: the key, then what was asked for. */
@@ -94,6 +115,11 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
     push(batch, step, statement, [from, to], match);
     if (made && first !== null) keys.insertedRows(table, first + from, to - from);
     else if (table.identity !== null) keys.insertedKeys(table);
+    note(batch, step, table, returning, () => {
+      if (!ownKey) return made ? to - from : "last";
+      const at = table.key.map((column) => insert.columns.indexOf(column));
+      return { keys: insert.rows.slice(from, to).map((row) => at.map((i) => row[i])), ledger: keys };
+    });
   }
 }
 
@@ -143,6 +169,8 @@ function updateRows(update: UpdateStep, start: number, end: number, step: number
     const tail = update.returning.length > 0 ? returningClause(table, update.returning, dialect) : "";
     const sql = `UPDATE ${tableName(table, dialect)} AS t SET ${sets.join(", ")} FROM ${rows.from} WHERE ${on}${tail}`;
     push(batch, step, { sql, params: rows.params }, [start + from, start + to], tail === "" ? null : "key");
+    const written = () => ({ keys: part.slice(from, to).map(({ key }) => key), ledger: keys });
+    note(batch, step, table, update.returning, written);
   }
 }
 
@@ -163,6 +191,7 @@ function updateRow(update: UpdateStep, index: number, step: number, batch: Batch
   const tail = update.returning.length > 0 ? returningClause(table, update.returning, dialect) : "";
   const sql = `UPDATE ${tableName(table, dialect)} SET ${sets.join(", ")} WHERE ${where}${tail}`;
   push(batch, step, { sql, params }, [index, index + 1], tail === "" ? null : "key");
+  note(batch, step, table, update.returning, () => ({ keys: [row.key], ledger: keys }));
 }
 
 function bumpClause(update: UpdateStep, alias: string, dialect: Dialect): string | null {

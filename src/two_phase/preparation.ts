@@ -7,11 +7,12 @@
  */
 import type { CallOptions, Connection, PreparableConnection } from "../database.ts";
 import { CommitOutcomeUnknownError, InvalidStateError, TransactionLostError, UnsupportedError } from "../errors.ts";
+import { settleRecord, writeRecord } from "../execution/commit_record.ts";
 import type { Branch } from "../session/branch.ts";
 import type { Ending } from "../session/ending.ts";
 import { nameOf } from "./names.ts";
 import { end, isPrepared, type Part } from "./part.ts";
-import { decide, requireIdentity, settle } from "./table.ts";
+import { requireIdentity } from "./table.ts";
 
 /** A branch that is to be prepared. */
 interface Participant extends Part {
@@ -61,7 +62,9 @@ export class Preparation {
     if (first === undefined) return new Nothing();
     for (const { branch } of this.#participants) await branch.connect("prepare()", options);
     const { branch: { database: { dialect } } } = first;
-    await first.branch.exclusive((connection) => connection.execute(decide(this.id, "committed", dialect), options));
+    await first.branch.exclusive((connection) =>
+      connection.execute(writeRecord(this.id, "committed", dialect), options)
+    );
     for (const one of this.#participants) await one.branch.exclusive(() => one.connection!.prepare(options));
     return new Prepared(this.id, first, this.#participants.slice(1));
   }
@@ -143,7 +146,8 @@ class Prepared implements Ending {
   async #find(cause: unknown): Promise<"prepared" | "over"> {
     try {
       if (await isPrepared(this.#coordinator, {})) return "prepared";
-      this.#isDecided = await settle(this.#coordinator.database, this.#id, {}) === "committed";
+      const { state } = await settleRecord(this.#coordinator.database, null, this.#id, {});
+      this.#isDecided = state === "committed";
       return "over";
     } catch {
       throw new CommitOutcomeUnknownError(

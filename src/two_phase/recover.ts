@@ -5,10 +5,11 @@
  */
 import type { CallOptions, Database } from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
+import { settleRecord } from "../execution/commit_record.ts";
 import { refuseUnknown } from "../session/options.ts";
 import { nameOf, parseName, timeOf } from "./names.ts";
 import { end, type Part } from "./part.ts";
-import { identify, settle } from "./table.ts";
+import { identify } from "./table.ts";
 
 /** Options of `recover`. */
 export interface RecoverOptions extends CallOptions {
@@ -100,7 +101,7 @@ async function finish(
   const first = nameOf({ id, number: 0, coordinator });
   // Still prepared, it was not decided. Gone, its row tells; and where there is none, nothing decides it any more.
   await end({ database, name: first }, "rollback", options);
-  const isCommitted = await settle(database, id, options) === "committed";
+  const isCommitted = (await settleRecord(database, null, id, options)).state === "committed";
   for (const [name, places] of parts) {
     if (name === first) continue;
     for (const part of places) await end(part, isCommitted ? "commit" : "rollback", options);

@@ -28,7 +28,7 @@ export async function writePrepared(
       const { changes, written, reads, compareAll } = await divide(parts, flushing);
       await preparation.begin(written.map(({ branch }) => branch), options);
       hasBegun = true;
-      const staged = new Map<Branch, readonly ResultSet[]>();
+      const staged = new Map<Branch, readonly ResultSet[] | null>();
       await flushing.writeParts(
         written,
         changes,

@@ -8,6 +8,7 @@ import { bulkSuite } from "./bulk.ts";
 import { bulkReferenceSuite } from "./bulk_references.ts";
 import { bulkSaveSuite } from "./bulk_save.ts";
 import { commitSuite } from "./commits.ts";
+import { exactlyOnceSuite } from "./exactly_once.ts";
 import { includeSuite } from "./includes.ts";
 import { objectSuite } from "./objects.ts";
 import { querySuite } from "./queries.ts";
@@ -50,6 +51,7 @@ export function suite(target: Target): readonly Case[] {
   trackingSuite(target);
   commitSuite(target);
   staleSuite(target);
+  exactlyOnceSuite(target);
   orderingSuite(target);
   keySuite(target);
   insertSuite(target);

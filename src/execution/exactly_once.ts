@@ -1,0 +1,162 @@
+/**
+ * Commits that survive the network. Each writes a record under an id of its own; when its answer is lost a batch is sent again
+ * as it was, upon whose id only one of the two can succeed, and of a commit on a connection the record is asked for.
+ *
+ * @module
+ */
+import type { CallOptions, Database } from "../database.ts";
+import {
+  ConnectionError,
+  DatabaseError,
+  DeadlockError,
+  LedgeError,
+  LockTimeoutError,
+  SerializationError,
+  StatementError,
+  TimeoutError,
+  TransactionLostError,
+  UniqueViolationError,
+} from "../errors.ts";
+import type { Statement } from "../sql/statement.ts";
+import { RECORDS, settleRecord } from "./commit_record.ts";
+import { pause } from "./pause.ts";
+import { type CompiledPlan, type Outcome, outcomeOf } from "./writes.ts";
+
+/** Milliseconds in which the outcome of a commit without a timeout is looked for, from when its answer was lost. */
+const LONGEST_SEARCH = 30_000;
+
+/** A commit that can be asked for. */
+export interface RecordedCommit {
+  /** The id of its record. */
+  readonly record: string;
+  readonly database: Database;
+  /** What goes before everything on this database: it may say which table of records it is. */
+  readonly settings: Statement | null;
+  readonly compiled: CompiledPlan;
+  /** What was carried out, where that was known before COMMIT went out; the record tells otherwise. */
+  readonly seen: Outcome | null;
+}
+
+/** Whether nothing tells that a commit was not applied. */
+export function isAmbiguous(error: unknown): boolean {
+  if (error instanceof DatabaseError) return !error.notApplied;
+  return !(error instanceof LedgeError);
+}
+
+/** Whether a commit with a record may be applied all the same: a request that was delivered twice is refused the second time. */
+export function mayHaveWon(error: unknown): boolean {
+  return isAmbiguous(error) || error instanceof TransactionLostError || isTaken(error);
+}
+
+/** Whether the record of this commit is there already. */
+function isTaken(error: unknown): boolean {
+  return error instanceof UniqueViolationError && error.table === RECORDS;
+}
+
+/** The error for a missing table of records; any other error as it is. */
+export function explainRecord(error: unknown, { description }: Database): unknown {
+  if (!(error instanceof StatementError) || !error.message.includes(RECORDS)) return error;
+  return new StatementError(
+    `A commit with exactlyOnce needs the table ${RECORDS}, which ${description} does not have as it should be: ` +
+      `createAll(db, models, { exactlyOnce: true }) makes it, ddl() gives its statements (${error.message})`,
+    { cause: error, driverCode: error.driverCode },
+  );
+}
+
+/** What became of a commit: what it gave, or null where it is not applied and never will be. One request, two without batches. */
+async function ask(commit: RecordedCommit, options: CallOptions): Promise<Outcome | null> {
+  const { database, settings, record, compiled, seen } = commit;
+  const { state, result } = await settleRecord(database, settings, record, options);
+  if (state === "aborted" || seen !== null) return state === "aborted" ? null : seen;
+  try {
+    return outcomeOf(compiled, result, database.dialect);
+  } catch (cause) {
+    const message = "The commit was applied, but its record does not tell what it made";
+    throw new Known(new DatabaseError(message, { cause, notApplied: false }));
+  }
+}
+
+/** Tries until something is known, or the time is over: then the last error is thrown. */
+async function persist<T>(
+  attempt: (options: CallOptions) => Promise<T>,
+  { signal, timeout = LONGEST_SEARCH }: CallOptions,
+): Promise<T> {
+  const end = performance.now() + timeout;
+  for (let failures = 0;; failures++) {
+    signal?.throwIfAborted();
+    try {
+      return await attempt({ signal, timeout: Math.max(1, end - performance.now()) });
+    } catch (error) {
+      const isFinal = error instanceof Known || error instanceof LedgeError && !(error instanceof DatabaseError);
+      if (isFinal || performance.now() >= end) throw error;
+    }
+    await pause(failures, signal);
+  }
+}
+
+/** What ends a search: more than this error nobody will know. */
+class Known {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** Asks what became of a commit, again and again within the limits; throws when nobody can tell by then. */
+export async function askFor(commit: RecordedCommit, options: CallOptions): Promise<Outcome | null> {
+  return await persist((limits) => ask(commit, limits), options).catch((error) => {
+    throw error instanceof Known ? error.error : error;
+  });
+}
+
+/**
+ * Finds out what became of a commit that failed with `lost`, by sending it again (where `send` is given) or by asking. Gives
+ * what it gave; throws an error that says that nothing was written, or one that does not where the time was too short.
+ */
+export async function findOut(
+  commit: RecordedCommit,
+  lost: unknown,
+  send: ((options: CallOptions) => Promise<Outcome>) | null,
+  options: CallOptions,
+): Promise<Outcome> {
+  let cause = lost;
+  try {
+    return await persist(async (limits) => {
+      if (send !== null && isWorthSending(cause)) {
+        try {
+          return await send(limits);
+        } catch (error) {
+          cause = error;
+          if (isWorthSending(error)) throw error;
+        }
+      }
+      // Decided from now on, also against what is still on its way.
+      const outcome = await ask(commit, limits);
+      if (outcome !== null) return outcome;
+      throw new Known(isWorthSending(cause) ? new TransactionLostError(NOT_APPLIED, { cause }) : cause);
+    }, options);
+  } catch (error) {
+    if (error instanceof Known) throw error.error;
+    if (isAmbiguous(lost)) throw lost;
+    throw new DatabaseError("It was not found out in time whether the commit was applied", {
+      cause: lost,
+      notApplied: false,
+    });
+  }
+}
+
+const NOT_APPLIED = "The answer to the commit was lost, and it was not applied: nothing was written. Run it again";
+
+/** Whether a batch that failed like this may be applied when it is sent again. */
+function isWorthSending(error: unknown): boolean {
+  return isAmbiguous(error) || TRANSIENT.some((kind) => error instanceof kind);
+}
+
+const TRANSIENT = [
+  ConnectionError,
+  TimeoutError,
+  SerializationError,
+  DeadlockError,
+  LockTimeoutError,
+  TransactionLostError,
+];

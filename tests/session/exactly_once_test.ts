@@ -1,0 +1,103 @@
+/** Commits with `exactlyOnce` under faults in any order: each came to what it was reported as. */
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import fc from "fast-check";
+import { libsql } from "../../adapters/libsql_local.ts";
+import { CommitOutcomeUnknownError, createAll, LedgeError, model, Session, t, TimeoutError } from "../../mod.ts";
+import { type Fault, faulty } from "../conformance/faulty.ts";
+
+class Counter extends model("counters", {
+  id: t.integer().primaryKey(),
+  value: t.integer(),
+  version: t.integer().version(),
+}) {}
+class Entry extends model("entries", { id: t.identity(), counter: t.integer(), amount: t.integer() }) {}
+
+const fault = fc.constantFrom<Fault>("ok", "ok", "ok", "before", "after", "twice", "late", "refused");
+
+/** A commit of one entry and the new value of its counter, on a connection or by batch. */
+const work = fc.record({
+  counter: fc.integer({ min: 1, max: 2 }),
+  amount: fc.integer({ min: 1, max: 9 }),
+  flushes: fc.boolean(),
+  faults: fc.array(fault, { maxLength: 3 }),
+  deliver: fc.boolean(),
+  cut: fc.boolean(),
+});
+type Work = typeof work extends fc.Arbitrary<infer W> ? W : never;
+
+/** Does the works one after another, and gives what was reported as committed. */
+async function run(works: readonly Work[]) {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Counter, Entry], { exactlyOnce: true });
+  await inner.execute({ sql: "INSERT INTO counters VALUES (1, 0, 1), (2, 0, 1)", params: [] });
+  const network = faulty(inner);
+  const done: number[] = [];
+  for (const { counter: id, amount, flushes, faults, deliver, cut } of works) {
+    await using session = new Session({ bind: network.db, exactlyOnce: true });
+    const counter = await session.getOne(Counter, id);
+    const [entry, late] = [new Entry({ counter: id, amount: 0 }), new Entry({ counter: id, amount })];
+    session.add(entry);
+    if (flushes) await session.flush();
+    session.add(late);
+    counter.value += amount;
+    network.faults.push(...faults, ...cut ? new Array<Fault>(40).fill("before") : []);
+    let isDone: boolean;
+    try {
+      await session.commit(cut ? { timeout: 20 } : {});
+      isDone = true;
+    } catch (error) {
+      network.faults.length = 0;
+      assertInstanceOf(error, LedgeError);
+      if (deliver) await network.deliver();
+      isDone = error instanceof CommitOutcomeUnknownError && await error.resolve() === "committed";
+      assertEquals(session.state, isDone ? "open" : "failed");
+      if (!isDone) await session.rollback();
+    }
+    network.faults.length = 0;
+    if (deliver) await network.deliver();
+    if (isDone) {
+      done.push(amount);
+      const { rows } = await inner.execute({
+        sql: "SELECT id FROM entries ORDER BY id DESC LIMIT 2",
+        params: [],
+      });
+      assertEquals([late.id, entry.id], rows.map(([id]) => Number(id)));
+      assertEquals(session.dirty.size, 0);
+    }
+  }
+  await network.deliver();
+  const { rows } = await inner.execute({ sql: "SELECT amount FROM entries WHERE amount > 0 ORDER BY id", params: [] });
+  const counters = await inner.execute({ sql: "SELECT sum(value) FROM counters", params: [] });
+  return { done, entries: rows.map(([amount]) => Number(amount)), sum: Number(counters.rows[0]![0]) };
+}
+
+Deno.test("commits with exactlyOnce come to what they are reported as, whatever happens to their requests", async () => {
+  let resolved = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(work, { minLength: 1, maxLength: 8 }), async (works) => {
+      const { done, entries, sum } = await run(works);
+      assertEquals(entries, done);
+      assertEquals(sum, done.reduce((all, one) => all + one, 0));
+      resolved += done.length;
+    }),
+    { numRuns: Number(Deno.env.get("LEDGE_RUNS") ?? 100) },
+  );
+  assert(resolved > 0);
+});
+
+Deno.test("the time of a commit bounds the search for what became of it", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Entry], { exactlyOnce: true });
+  const network = faulty(inner);
+  network.faults.push(...new Array<Fault>(1000).fill("before"));
+  const limits: (number | undefined)[] = [];
+  const { batch } = network.db;
+  Object.assign(network.db, {
+    batch: (...given: Parameters<NonNullable<typeof batch>>) => (limits.push(given[1]?.timeout), batch!(...given)),
+  });
+  await using session = new Session({ bind: network.db, exactlyOnce: true });
+  session.add(new Entry({ counter: 1, amount: 1 }));
+  const error = await session.commit({ timeout: 60 }).catch((error) => error);
+  assertInstanceOf(error, CommitOutcomeUnknownError);
+  assert(!(error instanceof TimeoutError) && limits.length > 1 && limits.every((limit) => limit! <= 60));
+});
