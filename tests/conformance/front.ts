@@ -26,6 +26,8 @@ interface Backend {
   query(sql: string): Promise<readonly Record<string, unknown>[]>;
   settled(): Promise<void>;
   stop(): Promise<void>;
+  /** Ends transactions that a test left open, where only time would. */
+  abandon?(): Promise<void>;
   readonly dialect: Dialect;
 }
 
@@ -53,6 +55,15 @@ const KINDS = {
     return Object.assign(server, {
       wsUrl: server.url,
       query: (sql: string) => server.db.query(sql),
+      // Over HTTP nobody hears that a client gave its transaction up: the service ends it after 20 seconds.
+      async abandon(): Promise<void> {
+        if (server.transactions === 0) return;
+        const open = await server.db.query(
+          `SELECT id FROM information_schema.processlist JOIN information_schema.innodb_trx ON id = trx_mysql_thread_id
+           WHERE db = database() AND id <> connection_id()`,
+        );
+        for (const { id } of open) await server.db.query(`KILL ${id}`);
+      },
       dialect: mysql(),
     });
   },
@@ -84,7 +95,10 @@ async function serve(kind: Kind): Promise<void> {
   const work: Readonly<Record<string, () => unknown>> = {
     counts: () => ({ requests: server.requests, statements: server.statements }),
     reset: () => server.reset(),
-    empty: () => emptying((sql) => server.query(sql), server.dialect.name),
+    async empty(): Promise<void> {
+      await server.abandon?.();
+      await emptying((sql) => server.query(sql), server.dialect.name);
+    },
     settled: () => server.settled(),
     stop: () => server.stop(),
   };

@@ -122,9 +122,15 @@ function relay(send: (call: Call) => Promise<unknown>, session: string | null): 
   };
 }
 
-/** Miniflare with an empty D1, `DB`, and this Worker. */
-export function startMiniflare(script: string): Miniflare {
-  return new Miniflare({ modules: true, script, d1Databases: ["DB"], compatibilityDate: "2026-07-01" });
+/** Miniflare with an empty D1, `DB`, and this Worker, which has no compatibility flags unless given. */
+export function startMiniflare(script: string, compatibilityFlags: string[] = []): Miniflare {
+  return new Miniflare({
+    modules: true,
+    script,
+    d1Databases: ["DB"],
+    compatibilityDate: "2026-07-01",
+    compatibilityFlags,
+  });
 }
 
 /** The thread: says where the Worker is, then that it has stopped. */

@@ -314,6 +314,10 @@ export class HranaServer implements AsyncDisposable {
   #upgrade(request: Request): Response {
     const offered = request.headers.get("sec-websocket-protocol")?.split(/\s*,\s*/) ?? [];
     if (!offered.includes("hrana2")) return new Response("Only hrana2 is spoken here", { status: 400 });
+    // Deno finds a protocol only in a list with spaces, and npm's ws sends one without.
+    Object.defineProperty(request, "headers", {
+      value: new Headers([...request.headers, ["sec-websocket-protocol", "hrana2"]]),
+    });
     const { socket, response } = Deno.upgradeWebSocket(request, { protocol: "hrana2", idleTimeout: 0 });
     const closed = Promise.withResolvers<void>();
     this.#sockets.set(socket, closed.promise);

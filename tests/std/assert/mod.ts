@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { inspect } from "node:util";
+import { show } from "./show.ts";
 
 /** Thrown by every assertion of this module. */
 export class AssertionError extends Error {
@@ -22,16 +22,6 @@ export type ArrayLikeArg<T> = ArrayLike<T> & object;
 
 /** A falsy value, as {@linkcode assertFalse} leaves it. */
 export type Falsy = false | 0 | 0n | "" | null | undefined;
-
-function show(value: unknown): string {
-  return inspect(value, {
-    depth: 20,
-    sorted: true,
-    maxArrayLength: 200,
-    breakLength: 100,
-    compact: 3,
-  });
-}
 
 function failWith(message: string, msg: string | undefined): never {
   throw new AssertionError(
@@ -90,6 +80,8 @@ function isKeyed(
 
 function prototypesMatch(a: object, b: object): boolean {
   if (a.constructor === b.constructor) return true;
+  // What another realm made, as JSON's arrays are in edge-runtime.
+  if (Array.isArray(a) && Array.isArray(b)) return a.constructor?.name === b.constructor?.name;
   // As in std: an object without a prototype equals a plain one.
   return (a.constructor === Object && !b.constructor) ||
     (!a.constructor && b.constructor === Object);
