@@ -79,8 +79,9 @@ const OWN = ["commitOn", "onCommitError"];
  * (Workers, Vercel), a rollback and the closing of sockets go there and do not hold the response up.
  *
  * Of an abort the runtime tells: Deno and Node do, and Workers with the flag `enable_request_signal`. Without it a Worker
- * whose client goes away is ended where it stands: what was not committed is lost likewise. Deno 2.9 warns, once, that its
- * signals also abort when a response has been sent, which does no harm here; `--unstable-no-legacy-abort` ends both.
+ * whose client goes away is ended where it stands: what was not committed is lost likewise. Vercel's edge does not tell.
+ * Deno 2.9 warns, once, that its signals also abort when a response has been sent, which does no harm here;
+ * `--unstable-no-legacy-abort` ends both.
  *
  * Throws a `ValidationError` for options that are not there or do not go together.
  *

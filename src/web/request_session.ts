@@ -189,7 +189,7 @@ export function requireFunctions(what: string, options: Readonly<Record<string, 
 
 function fromBind<Args extends unknown[]>(
   what: string,
-  { bind, closeBind = false, readOnly: _, commitAborted: __, ...rest }: FromBind<Args>,
+  { bind, closeBind = false, readOnly = false, commitAborted: _, ...rest }: FromBind<Args>,
 ): (args: Args) => Source | Promise<Source> {
   if (typeof bind !== "function") {
     if (closeBind) {
@@ -198,7 +198,7 @@ function fromBind<Args extends unknown[]>(
       );
     }
     const options = { bind, ...rest };
-    checkSessionOptions(options);
+    checkSessionOptions({ ...options, readOnly: readOnly !== false });
     return () => ({ make: (readOnly) => new Session({ ...options, readOnly }) });
   }
   return async (args) => {

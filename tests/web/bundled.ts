@@ -4,7 +4,9 @@
  *
  * @module
  */
+import { EdgeRuntime } from "edge-runtime";
 import { Miniflare } from "miniflare";
+import { build } from "../examples/build.ts";
 import { bundle } from "../runtimes/bundle.ts";
 import { type HranaServer, startHrana } from "../servers/hrana.ts";
 import { gate } from "./kit.ts";
@@ -27,7 +29,7 @@ export interface Running extends AsyncDisposable {
 
 /** One runtime with the application in it. */
 interface Runtime {
-  readonly url: string;
+  fetch(path: string, init: RequestInit): Promise<Response>;
   leave(path: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -64,10 +66,11 @@ export function inWorkerd(...flags: string[]): Promise<Running> {
       ],
     });
     const url = String(await flare.ready);
+    const send: Runtime["fetch"] = (path, init) => fetch(new URL(path, url), init);
     return {
-      url,
+      fetch: send,
       async leave(path) {
-        const response = await fetch(new URL(path, url), { method: "POST", headers: { leave: waiting } });
+        const response = await send(path, { method: "POST", headers: { leave: waiting } });
         if (await response.text() !== "gone") throw new Error("The client did not go away");
       },
       stop: () => flare.dispose(),
@@ -89,9 +92,8 @@ export function inNode(): Promise<Running> {
     }).spawn();
     const said = node.stdout.pipeThrough(new TextDecoderStream()).getReader();
     const port = parseInt((await said.read()).value ?? "");
-    const url = `http://127.0.0.1:${port}`;
     return {
-      url,
+      fetch: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
       leave: (path) => leaveSocket(port, path, waiting),
       async stop() {
         node.kill();
@@ -99,6 +101,24 @@ export function inNode(): Promise<Running> {
         await said.cancel();
         await Deno.remove(file);
       },
+    };
+  });
+}
+
+/** In Vercel's edge-runtime, where `waitUntil` is a method of the event. It knows of no client that goes away. */
+export function inEdgeRuntime(): Promise<Running> {
+  return start(async (env) => {
+    const initialCode = await build(
+      "vercel",
+      `import app from "../web/worker.ts";
+       const env = ${JSON.stringify(env)};
+       addEventListener("fetch", (event) => event.respondWith(app.fetch(event.request, env, event)));`,
+    );
+    const runtime = new EdgeRuntime({ initialCode });
+    return {
+      fetch: async (path, init) => await runtime.dispatchFetch(`http://edge${path}`, init) as unknown as Response,
+      leave: () => Promise.reject(new Error("Nobody goes away here")),
+      stop: () => Promise.resolve(),
     };
   });
 }
@@ -137,7 +157,7 @@ async function start(run: (env: Env, waiting: string) => Promise<Runtime>): Prom
     titles: () => server.db.query("SELECT title FROM books ORDER BY title").map(({ title }) => title),
     // Miniflare would wait for more to compress.
     send: (path, init = {}) =>
-      fetch(new URL(path, runtime.url), { method: "POST", headers: { "accept-encoding": "identity" }, ...init }),
+      runtime.fetch(path, { method: "POST", headers: { "accept-encoding": "identity" }, ...init }),
     leave: (path) => runtime.leave(path),
     async open() {
       await waiting.reached;

@@ -3,7 +3,7 @@
  * streams, and clients that go away.
  */
 import { assertEquals } from "@std/assert";
-import { inNode, inWorkerd, type Running } from "./bundled.ts";
+import { inEdgeRuntime, inNode, inWorkerd, type Running } from "./bundled.ts";
 
 // esbuild, Miniflare and Node are processes of their own, with pipes and timers.
 const withOthers = { sanitizeOps: false, sanitizeResources: false };
@@ -32,7 +32,11 @@ async function until(isSo: () => boolean): Promise<void> {
   }
 }
 
-const runtimes: Readonly<Record<string, () => Promise<Running>>> = { workerd: inWorkerd, Node: inNode };
+const runtimes: Readonly<Record<string, () => Promise<Running>>> = {
+  workerd: inWorkerd,
+  "Vercel's edge-runtime": inEdgeRuntime,
+  Node: inNode,
+};
 
 for (const [name, start] of Object.entries(runtimes)) {
   Deno.test(

@@ -7,7 +7,14 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { type Database, InvalidStateError, type Session, sessionFactory, ValidationError } from "@ledge/session";
+import {
+  type Database,
+  InvalidStateError,
+  type Session,
+  sessionFactory,
+  UnsupportedError,
+  ValidationError,
+} from "@ledge/session";
 import { withSession, type WithSessionOptions } from "@ledge/session/handler";
 import { Book, gate, setUp, Waiting, watched } from "./kit.ts";
 
@@ -419,4 +426,8 @@ Deno.test("withSession() refuses options that are not there or do not go togethe
     assertThrows(() => withSession(options as { bind: Database }, () => new Response()), ValidationError, message);
   }
   assertThrows(() => withSession({ bind: db }, undefined as never), ValidationError, "needs a handler");
+  const writable: Database = { ...watched(db, () => {}), capabilities: { ...db.capabilities, readOnly: false } };
+  for (const readOnly of [true, () => false]) {
+    assertThrows(() => withSession({ bind: writable, readOnly }, () => new Response()), UnsupportedError, "read-only");
+  }
 });

@@ -217,6 +217,22 @@ Deno.test("session() is that of sub-apps, however deep, whose onError and notFou
   assertEquals([env.titles(), env.server.requests], [["inner"], 1]);
 });
 
+Deno.test("session() leaves what was committed when something fails afterwards", async () => {
+  await using env = await setUp();
+  const app = new Hono()
+    .use(async (_, next) => {
+      await next();
+      throw new HTTPException(503);
+    })
+    .use(session({ bind: env.db }))
+    .post("/", (c) => {
+      c.var.session.add(new Book({ title: "Edges" }));
+      return streamText(c, () => Promise.reject(new Error("the stream fails")), () => Promise.resolve());
+    });
+  assertEquals((await app.request("/", POST)).status, 503);
+  assertEquals([env.titles(), env.server.openStreams], [["Edges"], 0]);
+});
+
 Deno.test("session() of a sub-app is its own, inside that of the app", async () => {
   await using env = await setUp();
   await using other = await setUp();
