@@ -12,7 +12,7 @@ import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import { Sql } from "../sql/tag.ts";
 import { type KeyToken, keyToken, showKey } from "../state/key.ts";
-import type { RowChange } from "../unit_of_work/row_change.ts";
+import { type RowChange, rowChange } from "../unit_of_work/row_change.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -80,7 +80,7 @@ export function insertRow(context: RowContext, given: Values, position: number):
     cells[index] = encode(context, column, value ?? null, position);
     values[property] = value ?? null;
   }
-  return { change: rowChange(context, "insert", { cells, made }), values };
+  return { change: bulkRow(context, "insert", { cells, made }), values };
 }
 
 /**
@@ -123,7 +123,7 @@ export function updateRow(context: RowContext, given: Values, position: number):
     cells[index] = encode(context, column, value, position);
     values[property] = value;
   }
-  return { change: rowChange(context, "update", { cells, key, version }), values };
+  return { change: bulkRow(context, "update", { cells, key, version }), values };
 }
 
 /** Refuses what is no row and properties that are no columns, or that the database computes. */
@@ -139,28 +139,17 @@ export function checkRow({ mapper, what }: RowContext, row: unknown, position: n
   }
 }
 
-function rowChange(
+function bulkRow(
   { mapper, wanted }: RowContext,
   kind: "insert" | "update",
   row: Pick<RowChange, "cells"> & Partial<Pick<RowChange, "key" | "version" | "made">>,
 ): RowChange {
-  return {
-    kind,
-    table: mapper,
-    state: null,
-    key: row.key ?? [],
-    cells: row.cells,
-    version: row.version,
+  return rowChange(kind, mapper, {
+    ...row,
     bump: kind === "update" && mapper.version !== null,
     checked: true,
-    old: null,
-    after: null,
-    sets: [],
     returning: wanted ?? [],
-    made: row.made ?? null,
-    blockers: 0,
-    next: null,
-  };
+  });
 }
 
 /** Remembers a column that the database makes, where the caller wants it back. */

@@ -55,7 +55,7 @@ export function synchroniseUpdated(
   if (!written.some((column) => keys.has(column))) return;
   leaveCollections(tracker, moved);
   leaveUnknown(tracker, moved);
-  for (const { state } of moved) followForeignKeys(tracker, rowChange(state, written), []);
+  for (const { state } of moved) followForeignKeys(tracker, writtenRow(state, written), []);
 }
 
 /** Sets columns of an instance to what its row holds now; of those that have a pending change, only what it is a change to. */
@@ -80,25 +80,10 @@ function update(
 }
 
 /** The written columns of a row, as the unit of work has them: any value stands for one that was written. */
-function rowChange(state: InstanceState, written: readonly MappedColumn[]): RowChange {
+function writtenRow(state: InstanceState, columns: readonly MappedColumn[]): Pick<RowChange, "state" | "cells"> {
   const cells: SqlValue[] = [];
-  for (const { index } of written) cells[index] = null;
-  return {
-    kind: "update",
-    table: state.mapper,
-    state,
-    key: [],
-    cells,
-    bump: false,
-    checked: false,
-    after: null,
-    old: null,
-    sets: [],
-    returning: [],
-    made: null,
-    blockers: 0,
-    next: null,
-  };
+  for (const { index } of columns) cells[index] = null;
+  return { state, cells };
 }
 
 /**
@@ -141,7 +126,7 @@ export function synchroniseDeleted(tracker: Tracker, mapper: Mapper, isGone: (ke
     const snapshot = [...state.snapshot!];
     for (const { index } of kept) snapshot[index] = null;
     state.snapshot = snapshot;
-    followForeignKeys(tracker, rowChange(state, columns), []);
+    followForeignKeys(tracker, writtenRow(state, columns), []);
   }
 }
 

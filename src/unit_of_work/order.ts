@@ -13,7 +13,7 @@ import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { comparedColumns, type Dependency, isKeyRef, type RowChange } from "./row_change.ts";
+import { comparedColumns, type Dependency, isKeyRef, type RowChange, rowChange } from "./row_change.ts";
 
 /** Rows of one table that go together. */
 export interface RowGroup {
@@ -381,8 +381,7 @@ function breakCycle(cycle: readonly Edge[]): RowChange {
 
 /** The second half of a broken cycle: an update of the foreign key alone, which counts no version. */
 function fixUp(row: RowChange, key: RowChange["key"], cells: RowChange["cells"]): RowChange {
-  const base = { kind: "update", table: row.table, state: null, bump: false, checked: true } as const;
-  return { ...base, key, cells, old: null, after: null, sets: [], returning: [], made: null, blockers: 0, next: null };
+  return rowChange("update", row.table, { key, cells, checked: true });
 }
 
 interface Edge {

@@ -5,6 +5,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { columnName } from "../sql/codecs.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
@@ -61,13 +62,34 @@ export interface RowChange {
   next: Dependency[] | null;
 }
 
+/** A row to write, of which all that is not said is empty. */
+export function rowChange(kind: RowChange["kind"], table: TableInfo, parts: Partial<RowChange>): RowChange {
+  return {
+    kind,
+    table,
+    state: null,
+    key: [],
+    cells: [],
+    bump: false,
+    checked: false,
+    after: null,
+    old: null,
+    sets: [],
+    returning: [],
+    made: null,
+    blockers: 0,
+    next: null,
+    ...parts,
+  };
+}
+
 /** The columns that optimistic "all" compares; throws where a model has columns that cannot be compared exactly. */
 export function comparedColumns(mapper: Mapper): readonly MappedColumn[] {
   return mapper.columns.filter((column) => {
     const { name: type } = column.type;
     if (type === "real" || type === "double" || column.kind === "json" || column.kind === "array") {
       throw new ValidationError(
-        `optimistic "all" cannot compare ${column.model}.${column.property} (${type}); give ${mapper.model} a version column`,
+        `optimistic "all" cannot compare ${columnName(column)} (${type}); give ${mapper.model} a version column`,
       );
     }
     return !column.primaryKey && column.generated === null;

@@ -132,7 +132,7 @@ export function settleRelation(
 /** Lets belongsTo properties follow foreign keys that were changed by themselves. */
 export function followForeignKeys(
   tracker: Tracker,
-  { state: given, cells }: RowChange,
+  { state: given, cells }: Pick<RowChange, "state" | "cells">,
   written: readonly WrittenRelation[],
 ): void {
   const state = given!;
