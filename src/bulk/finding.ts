@@ -7,8 +7,8 @@
 import type { CallOptions } from "../database.ts";
 import { MultipleResultsError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
-import { columnList } from "../query/select_node.ts";
-import { columnName, tableName, writeWhere } from "../query/where.ts";
+import { readList } from "../query/select_node.ts";
+import { columnList, tableName, writeWhere } from "../query/where.ts";
 import { type Internals, internals } from "../session/internals.ts";
 import type { Session } from "../session/session.ts";
 import type { Dialect } from "../sql/dialect.ts";
@@ -90,7 +90,7 @@ function boundColumns(mapper: Mapper, entries: readonly Entry[]): readonly Mappe
 
 function toStatement({ mapper, entries, columns }: Lookup, dialect: Dialect): Statement {
   const params: SqlValue[] = [];
-  const list = columns?.map((column) => columnName(dialect, mapper, column)).join(", ") ?? columnList(dialect, mapper);
+  const list = columns === null ? readList(dialect, mapper) : columnList(dialect, mapper, columns);
   const where = writeWhere([{ or: conditions(entries) }], { dialect, mapper, params });
   return { sql: `SELECT ${list} FROM ${tableName(dialect, mapper)}${where}`, params };
 }

@@ -6,26 +6,18 @@
  */
 import type { CallOptions, Database } from "../database.ts";
 import type { ReadQueue } from "../execution/reads.ts";
-import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
+import type { Mapper } from "../model/mapper.ts";
 import { UnsupportedError } from "../errors.ts";
-import type { Dialect, RowLock } from "../sql/dialect.ts";
-import type { ColumnInfo } from "../sql/table.ts";
+import type { RowLock } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue, Statement } from "../sql/statement.ts";
 import { groupBy } from "../state/group_by.ts";
 import { Hydrator } from "../state/hydrate.ts";
-import { type InstanceState, isChanged, isExpired } from "../state/instance_state.ts";
-import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
+import { type InstanceState, isExpired } from "../state/instance_state.ts";
+import { type KeyToken, keyToken } from "../state/key.ts";
 import type { Tracker } from "../state/tracker.ts";
-import {
-  columnList,
-  type IncludeTree,
-  isVolatileNode,
-  lockClause,
-  type SelectNode,
-  toSelect,
-  writeSelect,
-} from "./select_node.ts";
-import { columnName, type QueryContext, tableName, writeKind } from "./where.ts";
+import { connectRows, type Loading } from "./connect_rows.ts";
+import { type Level, levelStatements, selectByKeys, writeKeys, writeLevelKeys, writeValues } from "./include_sql.ts";
+import { type IncludeTree, isVolatileNode, type SelectNode, toSelect } from "./select_node.ts";
 
 /** What a loader works with. */
 export interface LoaderContext {
@@ -55,32 +47,14 @@ export interface LoadedRows {
   readonly rows: readonly (readonly SqlValue[])[];
 }
 
-/** A relation to load: the condition on its target's rows, and what to load from those. */
-interface Level {
-  readonly relation: MappedRelation;
-  /** Writes the key of the rows above, as a list that IN takes: a subquery or values. */
-  readonly above: (columns: readonly MappedColumn[], params: SqlValue[]) => string;
-  readonly below: readonly Level[];
-  /** What other loaders load of its rows. */
-  readonly away: readonly Away[];
-}
-
 /** Relations whose rows are in another database. */
-interface Away {
+export interface Away {
   readonly loader: Loader;
   readonly include: IncludeTree;
 }
 
 /** What is left to other loaders when the rows of a level are there. */
 type Left = Away & { readonly mapper: Mapper; readonly roots: readonly Loading[] };
-
-/** An instance whose relations are being loaded, with the row that it was just read from. */
-interface Loading {
-  readonly state: InstanceState;
-  readonly row: readonly SqlValue[] | null;
-  /** The dialect that it was read in. */
-  readonly dialect: Dialect;
-}
 
 /** The gets of one model in one turn. */
 interface Gathering {
@@ -128,9 +102,10 @@ export class Loader {
       return roots;
     }
     const { here, away } = this.#divide(node.mapper, node.include);
-    const levels = this.#levels(node.mapper, here, (columns, params) => this.#subquery(node, columns, params));
+    const { dialect } = database;
+    const levels = this.#levels(node.mapper, here, (columns, params) => writeKeys(node, columns, dialect, params));
     const [result, ...rest] = await this.#read(
-      [toSelect(node, database.dialect), ...this.#statements(levels)],
+      [toSelect(node, dialect), ...levelStatements(levels, dialect)],
       options,
     );
     const roots = this.#hydrate(node.mapper, result!, populate, false, options.fresh);
@@ -211,7 +186,7 @@ export class Loader {
       const keys = new Map<KeyToken, readonly SqlValue[]>();
       const statements = (): readonly Statement[] => {
         if (!alone) this.#gathering.delete(mapper);
-        return [this.#byKeys(mapper, [...keys.values()], options.lock ?? null)];
+        return [selectByKeys(mapper, [...keys.values()], options.lock ?? null, this.#context.database.dialect)];
       };
       const found = this.#context.reads.read({ statements, safe: true }, options).then(([result]) =>
         new Set(
@@ -225,27 +200,6 @@ export class Loader {
     }
     for (const { token, encoded } of missing) gathering.keys.set(token, encoded);
     return gathering.found;
-  }
-
-  #byKeys(mapper: Mapper, keys: readonly (readonly SqlValue[])[], lock: RowLock | null): Statement {
-    const { dialect } = this.#context.database;
-    const params: SqlValue[] = [];
-    const test = `${this.#tuple(mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
-    const select = `SELECT ${columnList(dialect, mapper)} FROM ${tableName(dialect, mapper)} WHERE ${test}${
-      this.#ofClass(mapper, params)
-    }`;
-    return { sql: select + lockClause(lock, dialect), params };
-  }
-
-  /** What leaves rows of other classes of the same table out, after other conditions. */
-  #ofClass(mapper: Mapper, params: SqlValue[]): string {
-    const test = writeKind({ dialect: this.#context.database.dialect, mapper, params });
-    return test === "" ? "" : ` AND ${test}`;
-  }
-
-  #tuple(mapper: Mapper, columns: readonly MappedColumn[]): string {
-    const names = columns.map((column) => columnName(this.#context.database.dialect, mapper, column));
-    return names.length === 1 ? names[0]! : `(${names.join(", ")})`;
   }
 
   #hydrate(
@@ -326,17 +280,25 @@ export class Loader {
     options: LoadOptions,
   ): Promise<void> {
     const { database } = this.#context;
+    const { dialect } = database;
     if (database.capabilities.batch === "atomic") {
-      const levels = this.#levels(mapper, include, (columns, params) => this.#values(roots, columns, params));
+      const levels = this.#levels(mapper, include, (columns, params) => writeValues(roots, columns, dialect, params));
       const left: Left[] = [];
-      this.#fill(levels, roots, await this.#read(this.#statements(levels), options), populate, options.fresh, left);
+      this.#fill(
+        levels,
+        roots,
+        await this.#read(levelStatements(levels, dialect), options),
+        populate,
+        options.fresh,
+        left,
+      );
       return await this.#loadLeft(left, populate, options);
     }
     await Promise.all([...include].map(async ([name, deeper]) => {
       const relation = mapper.relation(name)!;
-      const above: Level["above"] = (columns, params) => this.#values(roots, columns, params);
+      const above: Level["above"] = (columns, params) => writeValues(roots, columns, dialect, params);
       const level: Level = { relation, above, below: [], away: [] };
-      const results = await this.#read(this.#statements([level]), options);
+      const results = await this.#read(levelStatements([level], dialect), options);
       const children = this.#fill([level], roots, results, populate, options.fresh, []);
       if (deeper.size > 0 && children.length > 0) {
         await this.#loadInto(relation.target, children, deeper, populate, options);
@@ -349,85 +311,11 @@ export class Loader {
       const relation = mapper.relation(name)!;
       const { here, away } = this.#divide(relation.target, deeper);
       const level: Level = { relation, above, below: [], away };
-      const below = this.#levels(relation.target, here, (columns, params) => {
-        const { dialect } = this.#context.database;
-        const selected = columns.map((column) => columnName(dialect, relation.target, column)).join(", ");
-        return `(SELECT ${selected} FROM ${tableName(dialect, relation.target)} WHERE ${
-          this.#condition(level, params)
-        })`;
-      });
+      const { dialect } = this.#context.database;
+      const keys: Level["above"] = (columns, params) => writeLevelKeys(level, columns, dialect, params);
+      const below = this.#levels(relation.target, here, keys);
       return { ...level, below };
     });
-  }
-
-  /** The condition on a relation's target rows: those that belong to a row above. */
-  #condition({ relation, above }: Pick<Level, "relation" | "above">, params: SqlValue[]): string {
-    const { target, remote, local, link } = relation;
-    if (link === null) {
-      return `${this.#tuple(target, remote)} IN ${above(local, params)}${this.#ofClass(target, params)}`;
-    }
-    const { dialect } = this.#context.database;
-    const list = (columns: readonly ColumnInfo[]): string =>
-      columns.map((column) => dialect.quote(column.name)).join(", ");
-    const from = link.from.length === 1 ? list(link.from) : `(${list(link.from)})`;
-    return `${this.#tuple(target, target.key)} IN (SELECT ${list(link.to)} FROM ${
-      tableName(dialect, link)
-    } WHERE ${from} IN ${above(local, params)})${this.#ofClass(target, params)}`;
-  }
-
-  #subquery(node: SelectNode, columns: readonly MappedColumn[], params: SqlValue[]): string {
-    const { dialect } = this.#context.database;
-    const context: QueryContext = { dialect, mapper: node.mapper, params };
-    const selected = columns.map((column) => columnName(dialect, node.mapper, column)).join(", ");
-    return `(${writeSelect(node, selected, context, false)})`;
-  }
-
-  /** The values that instances hold in some columns, as a list that IN takes. */
-  #values(roots: readonly Loading[], columns: readonly MappedColumn[], params: SqlValue[]): string {
-    const { dialect } = this.#context.database;
-    const values = new Map<KeyToken, readonly SqlValue[]>();
-    for (const root of roots) {
-      const held = heldValues(root, columns);
-      const token = keyToken(held);
-      if (token === null) continue;
-      const codecs = root.state.mapper.codecs(dialect);
-      values.set(token, held.map((value, i) => codecs[columns[i]!.index]!.encode(value, columns[i]!)));
-    }
-    return dialect.inList(columns, [...values.values()], params);
-  }
-
-  /** One statement a level, the levels above first. */
-  #statements(levels: readonly Level[]): Statement[] {
-    return levels.flatMap((level) => [this.#levelStatement(level), ...this.#statements(level.below)]);
-  }
-
-  #levelStatement(level: Level): Statement {
-    const { dialect } = this.#context.database;
-    const { relation: { target, link } } = level;
-    const params: SqlValue[] = [];
-    const columns = columnList(dialect, target);
-    const order = target.key.map((column) => columnName(dialect, target, column)).join(", ");
-    const from = tableName(dialect, target);
-    if (link === null) {
-      return {
-        sql: `SELECT ${columns} FROM ${from} WHERE ${this.#condition(level, params)} ORDER BY ${order}`,
-        params,
-      };
-    }
-    const between = tableName(dialect, link);
-    const linkColumn = (column: ColumnInfo): string => `${between}.${dialect.quote(column.name)}`;
-    const on = link.to.map((column, i) => `${linkColumn(column)} = ${columnName(dialect, target, target.key[i]!)}`)
-      .join(" AND ");
-    const owners = link.from.map(linkColumn);
-    const test = `${owners.length === 1 ? owners[0] : `(${owners.join(", ")})`} IN ${
-      level.above(level.relation.local, params)
-    }`;
-    return {
-      sql: `SELECT ${columns}, ${owners.join(", ")} FROM ${from} JOIN ${between} ON ${on} WHERE ${test}${
-        this.#ofClass(target, params)
-      } ORDER BY ${order}`,
-      params,
-    };
   }
 
   /** Puts the rows of levels where they belong, and notes what is left to other loaders; takes the results in the order of the statements. Returns the first level's children. */
@@ -443,77 +331,16 @@ export class Loader {
     const fillLevels = (some: readonly Level[], above: readonly Loading[]): Loading[] =>
       some.flatMap((level) => {
         const children = this.#hydrate(level.relation.target, queue.shift()!, populate, false, fresh);
-        this.#connect(level.relation, above, children, populate);
+        connectRows(this.#context, level.relation, above, children, populate);
         fillLevels(level.below, children);
         for (const one of level.away) left.push({ ...one, mapper: level.relation.target, roots: children });
         return children;
       });
     return fillLevels(levels, parents);
   }
-
-  #connect(
-    relation: MappedRelation,
-    parents: readonly Loading[],
-    children: readonly Loading[],
-    populate: boolean,
-  ): void {
-    const { dialect } = this.#context.database;
-    const byToken = new Map<KeyToken, object[]>();
-    for (const child of children) {
-      const token = keyToken(
-        relation.link === null ? heldValues(child, relation.remote) : linkValues(relation, child, dialect),
-      );
-      if (token === null) continue;
-      const siblings = byToken.get(token);
-      if (siblings === undefined) byToken.set(token, [child.state.instance]);
-      else siblings.push(child.state.instance);
-    }
-    const done = new Set<InstanceState>();
-    for (const parent of parents) {
-      if (done.has(parent.state)) continue;
-      done.add(parent.state);
-      const token = keyToken(heldValues(parent, relation.local));
-      this.#set(parent.state, relation, token === null ? [] : byToken.get(token) ?? [], populate);
-    }
-  }
-
-  /** Gives a relation property what was loaded; what was put into it before it was loaded stays, as a change. */
-  #set(state: InstanceState, relation: MappedRelation, members: readonly object[], populate: boolean): void {
-    const { name, many } = relation;
-    const loaded = state.relations?.has(name) === true;
-    const { instance } = state;
-    if (loaded && !populate && instance[name] !== undefined) return;
-    if (this.#context.uncertain) this.#context.tracker.touch(state);
-    const current = instance[name];
-    const kept = !loaded && !populate && current !== undefined;
-    let value: unknown = many ? [...members] : members[0] ?? null;
-    const snapshot = { value, members: [...members] };
-    if (kept && Array.isArray(current)) {
-      const there = new Set(members);
-      for (const member of current) if (!there.has(member)) (value as object[]).push(member);
-    } else if (kept) value = current;
-    instance[name] = value;
-    // Loaded by a foreign key that was changed, it is what the row is to refer to, and a change like it.
-    const changed = relation.kind === "belongsTo" && state.snapshot !== null &&
-      relation.local.some((column) => isChanged(state, column));
-    if (!changed) state.relations = new Map(state.relations ?? []).set(name, snapshot);
-  }
 }
 
 /** Whether what is loaded is asked for, and overwritten, all the same. */
 function populates({ populateExisting, lock }: LoadOptions): boolean {
   return populateExisting === true || (lock ?? null) !== null;
-}
-
-/** The values of columns: of the row just read where there is one, else of the instance. */
-function heldValues({ state, row, dialect }: Loading, columns: readonly MappedColumn[]): unknown[] {
-  if (row === null) return valuesIn(state.instance, columns);
-  const codecs = state.mapper.codecs(dialect);
-  return columns.map(({ index }) => row[index] === null ? null : codecs[index]!.decode(row[index]!));
-}
-
-/** The owner's key, which a row of a many-to-many holds after the target's columns. */
-function linkValues({ owner, target }: MappedRelation, { row }: Loading, dialect: Database["dialect"]): unknown[] {
-  const codecs = owner.codecs(dialect);
-  return owner.key.map(({ index }, i) => codecs[index]!.decode(row![target.readColumns.length + i]!));
 }

@@ -10,7 +10,7 @@ import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
 import { totalOrder, writeAfter } from "./keyset.ts";
-import { columnName, type OrderItem, type QueryContext, tableName, writeOrder, writeWhere } from "./where.ts";
+import { columnList, type OrderItem, type QueryContext, tableName, writeOrder, writeWhere } from "./where.ts";
 
 /** Relations to load, by name, each with those to load from there. */
 export type IncludeTree = ReadonlyMap<string, IncludeTree>;
@@ -46,8 +46,8 @@ export function selectAll(mapper: Mapper): SelectNode {
 }
 
 /** Every column of the model, in the model's order, and those of its subclasses: what hydration reads. */
-export function columnList(dialect: Dialect, mapper: Mapper): string {
-  return mapper.readColumns.map((column) => columnName(dialect, mapper, column)).join(", ");
+export function readList(dialect: Dialect, mapper: Mapper): string {
+  return columnList(dialect, mapper, mapper.readColumns);
 }
 
 /**
@@ -56,7 +56,7 @@ export function columnList(dialect: Dialect, mapper: Mapper): string {
  */
 export function toSelect(node: SelectNode, dialect: Dialect): Statement {
   const params: SqlValue[] = [];
-  const sql = writeSelect(node, columnList(dialect, node.mapper), { dialect, mapper: node.mapper, params }, true);
+  const sql = writeSelect(node, readList(dialect, node.mapper), { dialect, mapper: node.mapper, params }, true);
   return { sql: sql + lockClause(node.lock, dialect), params };
 }
 

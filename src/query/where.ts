@@ -28,6 +28,17 @@ export function columnName(dialect: Dialect, mapper: Mapper, column: MappedColum
   return `${tableName(dialect, mapper)}.${dialect.quote(column.name)}`;
 }
 
+/** Columns with their table, quoted, with commas between. */
+export function columnList(dialect: Dialect, mapper: Mapper, columns: readonly MappedColumn[]): string {
+  return columns.map((column) => columnName(dialect, mapper, column)).join(", ");
+}
+
+/** The same as the left side of IN. */
+export function columnTuple(dialect: Dialect, mapper: Mapper, columns: readonly MappedColumn[]): string {
+  const list = columnList(dialect, mapper, columns);
+  return columns.length === 1 ? list : `(${list})`;
+}
+
 /** The condition that a row is of the model's class; "" where the table has no others. */
 export function writeKind({ dialect, mapper, params }: QueryContext): string {
   const { kinds, discriminator } = mapper;

@@ -14,7 +14,7 @@ import type { SqlValue, Statement } from "../sql/statement.ts";
 import { inOrder, settable, writeSet } from "./assignments.ts";
 import { parseReturning, type Returning } from "./returning.ts";
 import { requireCount } from "./select_node.ts";
-import { columnName, type QueryContext, tableName, writeWhere } from "./where.ts";
+import { columnList, columnTuple, type QueryContext, tableName, writeWhere } from "./where.ts";
 import type { WriteWork } from "./write_work.ts";
 
 /** What an UPDATE or a DELETE is made of. */
@@ -193,7 +193,7 @@ export function toWriteOf(
   dialect: Dialect,
 ): Statement {
   const bound = [...params];
-  const test = `${keyTuple(mapper, dialect)} IN ${dialect.inList(mapper.key, keys, bound)}`;
+  const test = `${columnTuple(dialect, mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, bound)}`;
   return { sql: `${head}${where}${where === "" ? " WHERE" : " AND"} ${test}`, params: bound };
 }
 
@@ -207,24 +207,18 @@ export function toTargets(
   const params: SqlValue[] = [];
   let where = writeWhere(conditions, { dialect, mapper, params });
   if (keys !== null) {
-    const test = `${keyTuple(mapper, dialect)} IN ${dialect.inList(mapper.key, keys, params)}`;
+    const test = `${columnTuple(dialect, mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
     where += `${where === "" ? " WHERE" : " AND"} ${test}`;
   }
   const tail = lowest(mapper, limit, dialect, params);
   const lock = dialect.lock?.({ mode: "update" }) ?? "";
-  const names = columns.map((column) => columnName(dialect, mapper, column)).join(", ");
+  const names = columnList(dialect, mapper, columns);
   return { sql: `SELECT ${names} FROM ${tableName(dialect, mapper)}${where}${tail}${lock}`, params };
 }
 
 /** The rows with the lowest keys, at most so many; "" for all of them. */
 function lowest(mapper: Mapper, limit: number | null, dialect: Dialect, params: SqlValue[]): string {
   if (limit === null) return "";
-  const order = mapper.key.map((column) => columnName(dialect, mapper, column)).join(", ");
+  const order = columnList(dialect, mapper, mapper.key);
   return ` ORDER BY ${order}${dialect.limit(limit, null, params)}`;
-}
-
-/** The columns of a primary key, as the left side of IN. */
-export function keyTuple(mapper: Mapper, dialect: Dialect): string {
-  const names = mapper.key.map((column) => columnName(dialect, mapper, column));
-  return names.length === 1 ? names[0]! : `(${names.join(", ")})`;
 }

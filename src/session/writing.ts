@@ -16,7 +16,6 @@ import { places, plainRows, type Returning, union } from "../query/returning.ts"
 import {
   type DeleteStatement,
   draftWrite,
-  keyTuple,
   toTargets,
   toWrite,
   toWriteOf,
@@ -24,7 +23,7 @@ import {
   type WriteDraft,
   type WriteNode,
 } from "../query/write.ts";
-import { tableName } from "../query/where.ts";
+import { columnTuple, tableName } from "../query/where.ts";
 import type { StagedWrite, WriteContext, Writing } from "../query/write_work.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
@@ -209,7 +208,7 @@ function readKeys(
   dialect: Dialect,
 ): Statement {
   const params: SqlValue[] = [];
-  const test = `${keyTuple(mapper, dialect)} IN ${dialect.inList(mapper.key, keys, params)}`;
+  const test = `${columnTuple(dialect, mapper, mapper.key)} IN ${dialect.inList(mapper.key, keys, params)}`;
   return { sql: `SELECT ${columnNames(columns, dialect)} FROM ${tableName(dialect, mapper)} WHERE ${test}`, params };
 }
 
