@@ -23,8 +23,16 @@ export const aliases: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(config.exports).map(([name, path]) => [config.name + name.slice(1), root + path.slice(2)]),
 );
 
-/** The text of a bundle of this module, whose relative imports are from this folder. */
-export async function build(runtime: keyof typeof forms, source: string, alias = aliases): Promise<string> {
+const built = new Map<string, Promise<string>>();
+
+/** The text of a bundle of this module, whose relative imports are from this folder. Bundled once. */
+export function build(runtime: keyof typeof forms, source: string, alias = aliases): Promise<string> {
+  const key = `${runtime} ${source}`;
+  if (!built.has(key)) built.set(key, bundle(runtime, source, alias));
+  return built.get(key)!;
+}
+
+async function bundle(runtime: keyof typeof forms, source: string, alias: typeof aliases): Promise<string> {
   try {
     const { outputFiles } = await esbuild({
       ...forms[runtime],

@@ -1,30 +1,18 @@
-/** The bookstore's entry files: each in its real runtime, on each database, answers as it should and writes what it says. */
+/**
+ * The bookstore's entry files: each in its real runtime, on each database, answers as it should and writes what it says; that
+ * of Cloudflare also when 200 ask it at once.
+ */
 import { assertEquals, assertMatch } from "@std/assert";
 import { ddl } from "../../mod.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
 import { models } from "../../examples/bookstore/app.ts";
 import { aliases } from "./build.ts";
+import { ask, runCrowd, runRace } from "./crowd.ts";
 import { type Shop, shops, startCloudflare } from "./start.ts";
 import { type Row, type Store, stores } from "./stores.ts";
 
 // Processes, esbuild and miniflare's among them, and the edge-runtime's connections: the sanitizers see their pipes.
 const withProcesses = { sanitizeOps: false, sanitizeResources: false };
-
-interface Answer {
-  readonly status: number;
-  // deno-lint-ignore no-explicit-any
-  readonly body: any;
-}
-
-async function ask(shop: Shop, method: string, path: string, body?: unknown): Promise<Answer> {
-  const response = await shop.fetch(path, {
-    method,
-    signal: AbortSignal.timeout(30_000),
-    ...body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } },
-  });
-  const text = await response.text();
-  return { status: response.status, body: text === "" ? null : JSON.parse(text) };
-}
 
 /** A customer's day; `who` keeps apart what several leave in one database. */
 async function runDay(shop: Shop, who: string, query: Store["query"]): Promise<void> {
@@ -74,6 +62,12 @@ async function runDay(shop: Shop, who: string, query: Store["query"]): Promise<v
   assertEquals(await query(`SELECT title FROM books WHERE author_id = '${id}'`), []);
 }
 
+/** Waits until nothing is open, for a while: a closed socket is known a little later. */
+async function settled(open: () => number): Promise<number> {
+  for (let i = 0; i < 100 && open() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  return open();
+}
+
 for (const { name, missing = null, start } of stores) {
   Deno.test({
     name: `the bookstore runs on ${name} in each runtime${missing ?? ""}`,
@@ -89,9 +83,17 @@ for (const { name, missing = null, start } of stores) {
         await t.step({
           name: runtime + why,
           ignore: why !== "",
-          async fn() {
+          async fn(t) {
             await using shop = await open(store.settings);
             await runDay(shop, runtime, store.query);
+            if (runtime !== "cloudflare") return;
+            await t.step("200 requests at once are answered, and exactly", () => runCrowd(shop, store.query));
+            await t.step("of 50 edits at once of what all saw at one version, one is saved", () => {
+              return runRace(shop, store.query);
+            });
+            await t.step("nothing is left open at the server, while the worker goes on", async () => {
+              assertEquals(await settled(store.open), 0);
+            });
           },
         });
       }
@@ -99,10 +101,16 @@ for (const { name, missing = null, start } of stores) {
   });
 }
 
-Deno.test("the bookstore runs on D1 in workerd, with the tables of its migrations", withProcesses, async () => {
-  await using shop = await startCloudflare({});
-  await runDay(shop, "d1", shop.query);
-});
+Deno.test(
+  "the bookstore runs on D1 in workerd, with the tables of its migrations, for 200 at once too",
+  withProcesses,
+  async () => {
+    await using shop = await startCloudflare({});
+    await runDay(shop, "d1", shop.query);
+    await runCrowd(shop, shop.query);
+    await runRace(shop, shop.query);
+  },
+);
 
 Deno.test("the example of Cloudflare takes the modules that the package exports, and the tables that the models have", async () => {
   const folder = new URL("../../examples/cloudflare/", import.meta.url);

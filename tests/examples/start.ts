@@ -13,7 +13,7 @@ export interface Shop extends AsyncDisposable {
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
-/** What an environment says. */
+/** What an environment says: where the database is. */
 export type Environment = Partial<Store["settings"]>;
 
 const examples = new URL("../../examples/", import.meta.url);
