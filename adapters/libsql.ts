@@ -37,7 +37,8 @@ export { type Fetch, safeFetch } from "./shared/fetch.ts";
  * A client that is handed in stays yours to close. Make it with `intMode: "bigint"` (with "number" it cannot read integers
  * above 2^53, with "string" integers arrive as text) and, over HTTP, with `fetch: safeFetch()`. Over HTTP its
  * `commit` with last statements takes two requests. In Workers one over a WebSocket belongs to the request that it was
- * handed in; in all others it is refused with an UnsupportedError.
+ * handed in, and is refused in all others with an UnsupportedError; one over HTTP serves all, without its limit of 20 calls
+ * at once, which would let a request wait for another.
  *
  * @example
  * ```ts

@@ -82,6 +82,8 @@ export function openDatabase(
 export function adoptClient(client: LibsqlClient): LibsqlDatabase {
   const description = `libsql client (${String(client.protocol ?? "unknown")})`;
   const check = client.protocol === "ws" ? boundToRequest("A WebSocket client", "libsql()") : undefined;
+  // The driver lets 20 calls run at once, and has the others wait for them: in Workers one request for another, for ever.
+  if (inWorkers()) Object.assign(client, { limit: (work: () => unknown) => work() });
   return new DriverDatabase({
     description,
     redact: redactor(),

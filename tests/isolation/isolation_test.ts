@@ -42,13 +42,18 @@ const done = (text: string): Answer => ({
   body: { text: `${text}, changed`, version: 2, isSame: true, count: 1 },
 });
 
-/** Two requests one after the other, two at once, one that fails, and one after it. Gives the texts that are written. */
+/**
+ * Two requests one after the other, two at once, thirty at once, one that fails, and one after it. Gives the texts that are
+ * written.
+ */
 async function runRequests(database: string, ask: Ask, interactive = true): Promise<string[]> {
   const name = (text: string) => `${database} ${text}`;
   for (const text of ["first", "second"]) assertEquals(await ask(database, name(text)), done(name(text)));
   const both = ["third", "fourth"].map(name);
   assertEquals(await Promise.all(both.map((text) => ask(database, text))), both.map(done));
-  const written = ["first", "second", "third", "fourth"].map((text) => `${name(text)}, changed 2`);
+  const many = Array.from({ length: 30 }, (_, i) => name(`one of many, ${i}`));
+  assertEquals(await Promise.all(many.map((text) => ask(database, text))), many.map(done));
+  const written = [...["first", "second", "third", "fourth"].map(name), ...many].map((text) => `${text}, changed 2`);
   if (interactive) {
     const { status, body } = await ask(database, name("failing"), true);
     assertEquals([status, body.message], [500, "The request fails within its transaction"]);
