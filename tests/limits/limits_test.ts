@@ -1,6 +1,6 @@
 /**
- * What Ledge takes of a platform's limits: Workers allow a request 6 connections that are open at once and 50 subrequests (free)
- * or some thousands. Counted where the database is reached, exactly; the README's table says the same.
+ * What Ledge takes of a platform's limits: Workers allow a request 6 connections that are open at once and 50 subrequests
+ * (free) or some thousands. Counted where the database is reached, exactly; the README's table says the same.
  */
 import { assert, assertEquals } from "@std/assert";
 import { belongsTo, createAll, type Database, model, Session, t, UnsupportedError } from "../../mod.ts";
@@ -8,7 +8,7 @@ import { type Place, places } from "./places.ts";
 
 /** The connections that Workers let a request have open at once. */
 const OPEN = 6;
-/** The subrequests of a request to a Worker that is not paid for. */
+/** The subrequests of a request to a Worker that is not paid for; as many statements it may run on D1. */
 const SUBREQUESTS = 50;
 
 class Person extends model("people", { id: t.uuid().primaryKey(), name: t.text() }) {}
@@ -93,6 +93,7 @@ async function measure({ db, meter }: Place): Promise<string[]> {
     meter.reset();
     try {
       await work(session, keys);
+      assert(meter.statements <= SUBREQUESTS, `${meter.statements} statements on D1`);
       cells.push(meter.most > 1 ? `${meter.requests} (${meter.most})` : `${meter.requests}`);
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;

@@ -22,12 +22,14 @@ useFronts(neonConfig);
 /** What was counted. */
 export class Meter {
   requests = 0;
+  /** Statements, where the platform counts those too: on D1. */
+  statements = 0;
   /** The most connections that were open at once. */
   most = 0;
   #open = 0;
 
   reset(): void {
-    this.requests = this.most = 0;
+    this.requests = this.statements = this.most = 0;
   }
 
   /** A request, with as many connections open as told. Takes long enough for others to be seen beside it. */
@@ -154,7 +156,8 @@ async function startD1Place(): Promise<Place> {
 /** The same binding, whose calls are counted. */
 function counted(binding: D1Binding, meter: Meter): D1Binding {
   const inner = new WeakMap<D1Statement, D1Statement>();
-  const call = async <T>(run: () => Promise<T>): Promise<T> => {
+  const call = async <T>(statements: number, run: () => Promise<T>): Promise<T> => {
+    meter.statements += statements;
     await meter.enter();
     try {
       return await run();
@@ -165,13 +168,13 @@ function counted(binding: D1Binding, meter: Meter): D1Binding {
   const wrap = (statement: D1Statement): D1Statement => {
     const wrapped: D1Statement = {
       bind: (...values) => wrap(statement.bind(...values)),
-      raw: (options) => call(() => statement.raw(options)),
+      raw: (options) => call(1, () => statement.raw(options)),
     };
     inner.set(wrapped, statement);
     return wrapped;
   };
   return {
     prepare: (sql) => wrap(binding.prepare(sql)),
-    batch: (statements) => call(() => binding.batch(statements.map((one) => inner.get(one)!))),
+    batch: (statements) => call(statements.length, () => binding.batch(statements.map((one) => inner.get(one)!))),
   };
 }
