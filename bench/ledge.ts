@@ -3,9 +3,13 @@
  *
  * @module
  */
-import { belongsTo, hasMany, model, Session, t } from "@ledge/session";
+import { neonConfig } from "@neondatabase/serverless";
+import { belongsTo, type Database, hasMany, model, Session, t } from "@ledge/session";
 import { libsql } from "@ledge/session/libsql";
-import { type Contender, FIND_KEYS, SIZE } from "./workloads.ts";
+import { neon } from "@ledge/session/neon";
+import { planetscale } from "@ledge/session/planetscale";
+import { useFronts } from "./fronts.ts";
+import { changeOf, FIND_KEYS, type Kind, MIXED, type Open, SIZE } from "./workloads.ts";
 
 class Author extends model("authors", { id: t.uuid().primaryKey(), name: t.text() }) {
   declare books?: Book[];
@@ -21,7 +25,8 @@ class Book extends model("books", {
   static relations = { author: belongsTo(() => Author, "authorId") };
 }
 
-class Item extends model("items", {
+/** The rows of `items`. */
+export class Item extends model("items", {
   id: t.identity(),
   name: t.text(),
   email: t.text().nullable(),
@@ -60,11 +65,36 @@ class Review extends model("reviews", {
 /** The models of all tables. */
 export const models = [Author, Book, Item, Writer, Work, Review] as const;
 
+/** New instances of all that is read: their keys, which the server makes, count from 1 on. */
+export function stored(): (Item | Writer)[] {
+  const items = Array.from({ length: SIZE.items }, (_, i) => {
+    const email = (i + 1) % 4 === 0 ? null : `item${i + 1}@example.org`;
+    return new Item({ name: `Item ${i + 1}`, email, quantity: (i + 1) % 97 });
+  });
+  const writers = Array.from({ length: SIZE.writers }, (_, i) => {
+    const works = Array.from({ length: SIZE.worksEach }, (_, j) => {
+      const reviews = Array.from({ length: SIZE.reviewsEach }, (_, k) => {
+        return new Review({ body: `Review ${k} of ${j} of ${i}`, stars: k % 5 + 1 });
+      });
+      return Work.create({ title: `Work ${j} of ${i}`, reviews });
+    });
+    return Writer.create({ name: `Writer ${i + 1}`, works });
+  });
+  return [...items, ...writers];
+}
+
+/** A database of this kind. */
+export function connect(kind: Kind, url: string): Database {
+  if (kind === "libsql") return libsql({ url });
+  if (kind === "planetscale") return planetscale({ url });
+  useFronts(neonConfig);
+  return neon(url);
+}
+
 /** Ledge on the server of this URL. */
-export function ledge(url: string): Contender {
-  const db = libsql({ url });
+export const open: Open = (kind, url) => {
+  const db = connect(kind, url);
   return {
-    name: "Ledge",
     close: () => db.close(),
     runs: {
       async W1(turn) {
@@ -132,6 +162,37 @@ export function ledge(url: string): Contender {
         }
         return keyed;
       },
+      async W8(turn) {
+        await using session = new Session({ bind: db });
+        const items = await session.query(Item).where({ id: { lte: SIZE.loaded } }).all();
+        items.forEach((item, i) => Object.assign(item, changeOf(i, turn)));
+        await session.commit();
+        return items.length;
+      },
+      async W9() {
+        await using session = new Session({ bind: db });
+        const counts = (values: readonly number[]) =>
+          values.map((n) => session.query(Item).where({ quantity: { lt: n } }).count());
+        const [items, writers, lists, numbers, works] = await Promise.all([
+          Promise.all(MIXED.items.map((id) => session.get(Item, id))),
+          Promise.all(MIXED.writers.map((id) => session.get(Writer, id))),
+          Promise.all(
+            MIXED.quantities.map((quantity) =>
+              session.query(Item).where({ quantity }).orderBy({ id: "asc" }).limit(MIXED.limit).all()
+            ),
+          ),
+          Promise.all(counts(MIXED.below)),
+          Promise.all(MIXED.worksOf.map((writerId) => session.query(Work).where({ writerId }).all())),
+        ]);
+        return items.filter(Boolean).length + writers.filter(Boolean).length + lists.flat().length + numbers.length +
+          works.flat().length;
+      },
+      async W10() {
+        await using session = new Session({ bind: db });
+        for (let i = 0; i < SIZE.flushed; i++) session.add(new Author({ name: `Author ${i}` }));
+        await session.commit();
+        return SIZE.flushed;
+      },
     },
   };
-}
+};

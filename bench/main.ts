@@ -1,131 +1,166 @@
 /**
- * `deno task bench`: the workloads on Ledge and on the driver written by hand, on one machine in one go, and what each
- * costs in requests, time and CPU. Asserts that the work was done, never how long it took. Options: `--runs N` samples
- * of each, `--only W2,W5` some of the workloads, `--json FILE` writes the numbers down.
+ * `deno task bench`: the workloads on Ledge, on the drivers written by hand and on its peers, on one machine in one go, and
+ * what each costs in requests, statements, bytes, time and CPU; then how Ledge's costs grow with the number of entities.
+ * Asserts that the work was done, never how long it took.
  *
- * Contenders run in turn and the ratio is taken of samples that ran one beside the other, so that what slows the machine
- * down slows both; who begins changes each time.
+ * Options: `--runs N` samples of each, `--only W2,W5,growth` some of the work, `--on libsql,postgres,planetscale` some of
+ * the databases, `--with raw,Ledge,Drizzle` some of the contenders, `--json FILE` and `--svg FILE` where the numbers and the
+ * picture go. A run of everything writes bench/results.json and bench/results.svg unless told otherwise.
  *
  * @module
  */
-import { availableParallelism } from "node:os";
-import process from "node:process";
+import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { createAll } from "@ledge/session";
-import { libsql } from "@ledge/session/libsql";
-import { ledge, models } from "./ledge.ts";
-import { raw } from "./raw.ts";
-import { type Line, linesOf, type Sample, table } from "./report.ts";
-import { type Server, startServer } from "./server.ts";
-import { type Contender, type Run, seed, type Work, WORKS } from "./workloads.ts";
+import { createAll, Session } from "@ledge/session";
+import { picture } from "./chart.ts";
+import type { Rival } from "./contender.ts";
+import { BASELINE, CONTENDERS, preparePeers, startAll } from "./contenders.ts";
+import { type Growth, growth, growthTable } from "./growth.ts";
+import { connect, models, stored } from "./ledge.ts";
+import { type Line, linesOf, table } from "./report.ts";
+import { rounds } from "./rounds.ts";
+import { Server } from "./server.ts";
+import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 
-const BASELINE = "raw";
-const CONTENDERS: readonly ((url: string) => Contender)[] = [ledge, raw];
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
 /** Samples of each contender that are thrown away first, while code is being compiled. */
-const WARM_UP = 20;
+const WARM_UP = 15;
+const PEERS = new Set(CONTENDERS.filter(({ config }) => config !== undefined).map(({ name }) => name));
 
 interface Options {
   readonly runs: number;
   readonly works: readonly Work[];
+  readonly growth: boolean;
+  readonly kinds: readonly Kind[];
+  readonly names: readonly string[];
   readonly json: string | undefined;
+  readonly svg: string | undefined;
+}
+
+/** Those of all whose names were listed, or all. */
+function chosen(option: string, list: string | undefined, all: readonly string[]): string[] {
+  if (list === undefined) return [...all];
+  return list.split(",").map((wanted) => {
+    const found = all.find((name) => name.toLowerCase() === wanted.toLowerCase());
+    if (found === undefined) throw new Error(`--${option} knows no ${wanted}; there are ${all.join(", ")}`);
+    return found;
+  });
 }
 
 function readOptions(args: string[]): Options {
+  const text = { type: "string" } as const;
   const { values } = parseArgs({
     args,
-    options: { runs: { type: "string", default: "15" }, only: { type: "string" }, json: { type: "string" } },
+    options: { runs: { ...text, default: "15" }, only: text, on: text, with: text, json: text, svg: text },
   });
   const runs = Number(values.runs);
   if (!Number.isSafeInteger(runs) || runs < 1) throw new Error(`--runs must be a number from 1 on, not ${values.runs}`);
-  const ids = values.only?.toUpperCase().split(",");
-  for (const id of ids ?? []) {
-    if (!WORKS.some((work) => work.id === id)) {
-      throw new Error(`--only knows no ${id}; there are ${WORKS.map((work) => work.id).join(", ")}`);
-    }
-  }
-  return { runs, works: WORKS.filter(({ id }) => ids?.includes(id) ?? true), json: values.json };
-}
-
-let turn = 0;
-
-/** Runs a workload as often as a sample wants it and says what one time took. Resets and checks are outside of it. */
-async function take(server: Server, work: Work, contender: string, run: Run): Promise<Sample> {
-  for (const statement of work.reset) await server.query(statement);
-  await server.count();
-  const turns = Array.from({ length: work.repeat }, () => ++turn);
-  let handled = 0;
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  for (const turn of turns) handled += await run(turn);
-  const wall = performance.now() - start;
-  const { user, system } = process.cpuUsage(cpu);
-  const counts = await server.count();
-  const wanted = work.entities * work.repeat;
-  if (handled !== wanted) throw new Error(`${contender} handled ${handled} entities in ${work.id}, wanted ${wanted}`);
-  if (work.check) {
-    const { sql, params, want } = work.check;
-    const n = (await server.query(sql, ...params(turn)))[0]!.n;
-    if (n !== want) throw new Error(`${contender} left ${n} good rows after ${work.id}, wanted ${want}`);
-  }
+  const ids = chosen("only", values.only, [...WORKS.map(({ id }) => id), "growth"]);
+  const whole = values.only === undefined && values.on === undefined && values.with === undefined;
+  const written = (name: string) => whole ? new URL(name, import.meta.url).pathname : undefined;
   return {
-    requests: counts.requests / work.repeat,
-    statements: counts.statements / work.repeat,
-    bytesIn: counts.bytesIn / work.repeat,
-    bytesOut: counts.bytesOut / work.repeat,
-    wall: wall / work.repeat,
-    cpu: (user + system) / wanted,
+    runs,
+    works: WORKS.filter(({ id }) => ids.includes(id)),
+    growth: ids.includes("growth"),
+    kinds: chosen("on", values.on, Object.keys(KINDS)) as Kind[],
+    names: chosen("with", values.with, CONTENDERS.map(({ name }) => name)),
+    json: values.json ?? written("results.json"),
+    svg: values.svg ?? written("results.svg"),
   };
 }
 
-/** All contenders in turn, `runs` times; the first to run changes with each round. */
-async function rounds(
-  server: Server,
-  work: Work,
-  contenders: readonly Contender[],
-  runs: number,
-): Promise<Map<string, Sample[]>> {
-  const able = contenders.flatMap(({ name, runs }) => {
-    const run = runs[work.id];
-    return run ? [{ name, run }] : [];
-  });
-  const samples = new Map<string, Sample[]>(able.map(({ name }) => [name, []]));
-  for (let round = 0; round < runs; round++) {
-    const first = round % able.length;
-    for (const { name, run } of [...able.slice(first), ...able.slice(0, first)]) {
-      samples.get(name)!.push(await take(server, work, name, run));
-    }
+/** Makes the tables and fills those that are read. */
+async function seed(kind: Kind, server: Server): Promise<void> {
+  const db = connect(kind, server.url);
+  await createAll(db, models);
+  await using session = new Session({ bind: db });
+  session.addAll(stored());
+  await session.commit();
+  await db.close();
+  const tables = models.map(({ table }) => table);
+  for (const table of tables) {
+    await server.query(kind === "planetscale" ? `ANALYZE TABLE ${table}` : `ANALYZE ${table}`);
   }
-  return samples;
 }
 
-const { runs, works, json } = readOptions(Deno.args);
-const began = performance.now();
-await using server = await startServer();
-const db = libsql({ url: server.url });
-await createAll(db, models);
-await db.close();
-await seed(server);
-const contenders = CONTENDERS.map((open) => open(server.url));
-const machine = `${Deno.build.os} ${Deno.build.arch}, ${availableParallelism()} cores`;
-console.log(`Deno ${Deno.version.deno}, ${machine}; ${runs} samples of each in turn, medians; × is to ${BASELINE}`);
-console.log("Requests and statements are exact, counted at the server; read the times as ranks.");
-await server.latency(0);
-for (const work of works) await rounds(server, work, contenders, WARM_UP);
-const lines: Line[] = [];
-for (const latency of LATENCIES) {
-  await server.latency(latency);
-  const own: Line[] = [];
-  for (const work of works) {
-    own.push(...linesOf(work, latency, await rounds(server, work, contenders, runs), BASELINE));
+/** Has the code of all compiled. A peer that cannot do what it says is left out; Ledge and the driver must not fail. */
+async function warmUp(server: Server, work: Work, rivals: readonly Rival[]): Promise<void> {
+  for (const rival of rivals) {
+    try {
+      await rounds(server, work, [rival], work.most === undefined ? WARM_UP : 1);
+    } catch (error) {
+      if (!PEERS.has(rival.name)) throw error;
+      rival.drop(work.id, (error as Error).message.split("\n").find((line) => line.trim() !== "") ?? "failed");
+    }
   }
-  console.log(`\n${latency} ms added to each request\n\n${table(own, BASELINE)}`);
-  lines.push(...own);
 }
-for (const contender of contenders) await contender.close();
-if (json !== undefined) {
-  const about = { deno: Deno.version.deno, machine, runs, latencies: LATENCIES, baseline: BASELINE };
-  await Deno.writeTextFile(json, JSON.stringify({ ...about, lines }, null, 2) + "\n");
+
+/** All workloads on one kind of database. */
+async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string, string>): Promise<Line[]> {
+  const lines: Line[] = [];
+  await using stack = new AsyncDisposableStack();
+  let server: Server;
+  try {
+    server = stack.use(await Server.start(kind));
+  } catch (error) {
+    console.log(`\n${KINDS[kind]} is left out: ${(error as Error).message}`);
+    return lines;
+  }
+  await seed(kind, server);
+  const { rivals, left } = await startAll(options.names, missing, kind, server.url);
+  for (const rival of rivals) stack.use(rival);
+  console.log(`\n# ${KINDS[kind]}\n`);
+  for (const line of left) console.log(line);
+  for (const work of options.works) await warmUp(server, work, rivals);
+  for (const rival of rivals) {
+    const why = new Map<string, string[]>();
+    for (const { id } of options.works) {
+      if (!rival.can(id)) why.set(rival.whyNot(id), [...why.get(rival.whyNot(id)) ?? [], id]);
+    }
+    for (const [reason, ids] of why) console.log(`${rival.name} is left out of ${ids.join(", ")}: ${reason}`);
+  }
+  for (const latency of LATENCIES) {
+    await server.latency(latency);
+    const own: Line[] = [];
+    for (const work of options.works) {
+      const samples = await rounds(server, work, rivals, options.runs);
+      own.push(...linesOf({ kind, work, latency, samples, baseline: BASELINE }));
+    }
+    const load = loadavg()[0]!.toFixed(1);
+    console.log(`\n${KINDS[kind]}, ${latency} ms added to each request (load ${load})\n\n${table(own, BASELINE)}`);
+    lines.push(...own);
+  }
+  return lines;
 }
+
+const options = readOptions(Deno.args);
+const began = performance.now();
+const machine = `${Deno.build.os} ${Deno.build.arch}, ${availableParallelism()} cores`;
+const load = loadavg()[0]!.toFixed(1);
+console.log(`Deno ${Deno.version.deno}, ${machine}, load ${load}; ${options.runs} samples of each in turn`);
+console.log("Medians, and between which numbers half of the samples lie. × is to raw, each sample to its neighbour.");
+console.log("Requests and statements are exact, counted at the server; read the times as ranks.");
+const lines: Line[] = [];
+const growths: Growth[] = [];
+if (options.works.length > 0) {
+  const missing = await preparePeers(options.names);
+  for (const kind of options.kinds) lines.push(...await compare(kind, options, missing));
+}
+if (options.growth) {
+  growths.push(...await growth(Math.min(options.runs, 5)));
+  console.log(`\n# Growth: CPU of Ledge, µs for each entity, libSQL over HTTP\n\n${growthTable(growths)}`);
+}
+const about = {
+  deno: Deno.version.deno,
+  machine,
+  load: [load, loadavg()[0]!.toFixed(1)],
+  runs: options.runs,
+  latencies: LATENCIES,
+  baseline: BASELINE,
+};
+if (options.json !== undefined) {
+  await Deno.writeTextFile(options.json, JSON.stringify({ ...about, lines, growth: growths }, null, 1) + "\n");
+}
+if (options.svg !== undefined) await Deno.writeTextFile(options.svg, picture(lines));
 console.log(`\nbench: done in ${((performance.now() - began) / 1000).toFixed(0)} s`);

@@ -1,34 +1,38 @@
 /**
- * From samples to numbers, and from numbers to a table and JSON. Measures nothing.
+ * From samples to numbers, and from numbers to tables. Measures nothing.
  *
  * @module
  */
 import type { Counts } from "./server.ts";
-import type { Work } from "./workloads.ts";
+import { type Kind, KINDS, type Work, type WorkId } from "./workloads.ts";
 
 /** What one sample took, for each time that it ran the workload. */
 export interface Sample extends Counts {
   /** Milliseconds. */
   readonly wall: number;
-  /** Microseconds of this process for each entity. */
+  /** Microseconds of the contender's process for each entity. */
   readonly cpu: number;
 }
 
-/** A number that was measured several times. */
+/** A number that was measured several times; half of the measurements lie between `low` and `high`. */
 export interface Spread {
   readonly median: number;
+  readonly low: number;
+  readonly high: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** One contender in one workload at one latency. */
+/** One contender in one workload on one database at one latency. */
 export interface Line {
-  readonly work: string;
+  readonly kind: Kind;
+  readonly work: WorkId;
   readonly title: string;
   readonly entities: number;
   readonly contender: string;
   /** Milliseconds added to each request. */
   readonly latency: number;
+  readonly samples: number;
   readonly requests: Spread;
   readonly statements: Spread;
   readonly bytesIn: Spread;
@@ -41,45 +45,63 @@ export interface Line {
   readonly ratio?: { readonly wall: Spread; readonly cpu: Spread };
 }
 
-/** The median, the least and the greatest. */
+/** The median, and where the quarters and the ends of the numbers are. */
 export function spread(numbers: readonly number[]): Spread {
   const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, min: sorted[0]!, max: sorted.at(-1)! };
+  const at = (part: number) => {
+    const place = part * (sorted.length - 1);
+    const [below, above] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+    return below + (above - below) * (place % 1);
+  };
+  return { median: at(0.5), low: at(0.25), high: at(0.75), min: at(0), max: at(1) };
 }
 
-/** The lines of a workload at one latency; the samples of all contenders stand in the order in which they ran. */
+/**
+ * The lines of a workload on a database at one latency. Samples stand in the order of the rounds in which they ran; a
+ * contender that was too slow for all rounds has fewer.
+ */
 export function linesOf(
-  work: Work,
-  latency: number,
-  samples: ReadonlyMap<string, readonly Sample[]>,
-  baseline: string,
+  { kind, work, latency, samples, baseline }: {
+    kind: Kind;
+    work: Work;
+    latency: number;
+    samples: ReadonlyMap<string, readonly Sample[]>;
+    baseline: string;
+  },
 ): Line[] {
   const base = samples.get(baseline);
-  return [...samples].map(([contender, own]) => {
+  return [...samples].filter(([, own]) => own.length > 0).map(([contender, own]) => {
     const of = (name: keyof Sample) => spread(own.map((sample) => sample[name]));
-    const to = (name: "wall" | "cpu") => spread(own.map((sample, i) => sample[name] / base![i]![name]));
+    const pairs = own.slice(0, base?.length ?? 0);
+    const to = (name: "wall" | "cpu") => spread(pairs.map((sample, i) => sample[name] / base![i]![name]));
     return {
+      kind,
       work: work.id,
       title: work.title,
       entities: work.entities,
       contender,
       latency,
+      samples: own.length,
       requests: of("requests"),
       statements: of("statements"),
       bytesIn: of("bytesIn"),
       bytesOut: of("bytesOut"),
       wall: of("wall"),
       cpu: of("cpu"),
-      ...(base && own !== base ? { ratio: { wall: to("wall"), cpu: to("cpu") } } : {}),
+      ...(pairs.length > 0 && own !== base ? { ratio: { wall: to("wall"), cpu: to("cpu") } } : {}),
     };
   });
 }
 
 /** Three digits that count, and no more. */
-function short(n: number): string {
-  return n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2);
+export function short(n: number): string {
+  return n >= 1000
+    ? Math.round(n).toLocaleString("en")
+    : n >= 100
+    ? n.toFixed(0)
+    : n >= 10
+    ? n.toFixed(1)
+    : n.toFixed(2);
 }
 
 /** A number that must not vary: one number, or from the least to the greatest where it did. */
@@ -87,23 +109,52 @@ function exact({ min, max }: Spread): string {
   return min === max ? String(min) : `${min}–${max}`;
 }
 
-/** The table of one latency, aligned with spaces and a heading a workload. */
+const withSpread = ({ median, low, high }: Spread) => `${short(median)} (${short(low)}–${short(high)})`;
+const kib = ({ median }: Spread) => short(median / 1024);
+
+/** Rows aligned with spaces; the first `left` columns to the left, the rest to the right. */
+export function aligned(rows: readonly (readonly string[])[], left: number): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, column) => column < left ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)).join("  ")
+      .trimEnd()
+  ).join("\n");
+}
+
+/** The table of some lines of one latency. */
 export function table(lines: readonly Line[], baseline: string): string {
-  const head = ["", "", "requests", "statements", "wall ms", "(min–max)", "CPU µs/entity", "wall ×", "CPU ×"];
+  const head = ["", "", "requests", "statements", "KiB out", "KiB in", "wall ms", "CPU µs/entity", "wall ×", "CPU ×"];
+  const ratio = (line: Line, name: "wall" | "cpu") =>
+    line.ratio ? withSpread(line.ratio[name]) : line.contender === baseline ? "1" : "";
   const rows = lines.map((line, i) => [
     line.work === lines[i - 1]?.work ? "" : `${line.work} ${line.title}`,
     line.contender,
     exact(line.requests),
     exact(line.statements),
-    short(line.wall.median),
-    `(${short(line.wall.min)}–${short(line.wall.max)})`,
-    short(line.cpu.median),
-    line.ratio ? line.ratio.wall.median.toFixed(2) : line.contender === baseline ? "1" : "",
-    line.ratio ? line.ratio.cpu.median.toFixed(2) : line.contender === baseline ? "1" : "",
+    kib(line.bytesIn),
+    kib(line.bytesOut),
+    withSpread(line.wall),
+    withSpread(line.cpu),
+    ratio(line, "wall"),
+    ratio(line, "cpu"),
   ]);
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) =>
-    row.map((cell, column) => column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)).join("  ")
-  ).join("\n");
+  return aligned([head, ...rows], 2);
+}
+
+/** The table of a README: what each contender needs on one database at one latency, as Markdown. */
+export function markdown(lines: readonly Line[], kind: Kind, latency: number): string {
+  const own = lines.filter((line) => line.kind === kind && line.latency === latency);
+  const contenders = [...new Set(own.map(({ contender }) => contender))];
+  const works = [...new Set(own.map(({ work }) => work))];
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const cell = (work: WorkId, contender: string) => {
+    const line = own.find((line) => line.work === work && line.contender === contender);
+    return line ? `${exact(line.requests)} · ${short(line.wall.median)} ms · ${short(line.cpu.median)} µs` : "–";
+  };
+  const title = (work: WorkId) => own.find((line) => line.work === work)!.title;
+  return [
+    row([`${KINDS[kind]}, ${latency} ms added to each request`, ...contenders]),
+    row(["---", ...contenders.map(() => "---")]),
+    ...works.map((work) => row([`${work} ${title(work)}`, ...contenders.map((name) => cell(work, name))])),
+  ].join("\n");
 }

@@ -1,11 +1,15 @@
 /**
- * The counting Hrana server of the tests in a process of its own, so that the CPU time measured here is the client's
- * alone. Holds both sides: `startServer` for the benchmark, and what runs when this file is started. They speak lines of
- * JSON over stdin and stdout, so the control of the server is never among the requests that it counts.
+ * The counting servers of the tests, each in a process of its own: `startServer` for the benchmark, and what runs when
+ * this file is started. The control of a server is never among the requests that it counts.
  *
  * @module
  */
 import { startHrana } from "../tests/servers/hrana.ts";
+import { mariadbMissing } from "../tests/servers/mariadb.ts";
+import { startNeon } from "../tests/servers/neon.ts";
+import { startFront as startPlanetScale } from "../tests/servers/planetscale.ts";
+import { Child, serve } from "./lines.ts";
+import type { Kind } from "./workloads.ts";
 
 /** What the server has counted since it was told to forget. */
 export interface Counts {
@@ -13,109 +17,89 @@ export interface Counts {
   readonly requests: number;
   /** SQL statements, but for those that begin and end transactions. */
   readonly statements: number;
+  /** Bytes of the requests' bodies. */
   readonly bytesIn: number;
+  /** Bytes of the answers' bodies. */
   readonly bytesOut: number;
 }
-
-/** A value that a statement is given over the control line. */
-export type Param = string | number;
 
 /** What the server can be told; each is answered by one line. */
 type Order =
   | { readonly do: "latency"; readonly ms: number }
   | { readonly do: "count" }
-  | { readonly do: "query"; readonly sql: string; readonly params: readonly Param[] };
+  | { readonly do: "query"; readonly sql: string };
 
-type Answer = { readonly value: unknown } | { readonly error: string };
-
-async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
-  }
-}
-
-/** A server that runs. Give it one order at a time. */
+/** A server that runs. */
 export class Server implements AsyncDisposable {
   readonly url: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #output: AsyncGenerator<string>;
+  readonly #child: Child;
 
-  /** @private Use {@linkcode startServer}. */
-  constructor(url: string, child: Deno.ChildProcess, output: AsyncGenerator<string>) {
-    this.url = url;
+  private constructor(child: Child) {
     this.#child = child;
-    this.#input = child.stdin.getWriter();
-    this.#output = output;
+    this.url = String(child.hello);
+  }
+
+  /** Starts one on an empty database; rejects with the reason where the machine has no such database. */
+  static async start(kind: Kind): Promise<Server> {
+    return new Server(await Child.start(["run", "-A", import.meta.filename!, kind]));
   }
 
   /** Milliseconds added to each request from now on. */
   async latency(ms: number): Promise<void> {
-    await this.#tell({ do: "latency", ms });
+    await this.#child.tell({ do: "latency", ms } satisfies Order);
   }
 
   /** What was counted since the last call, which begins anew. */
   async count(): Promise<Counts> {
-    return await this.#tell({ do: "count" }) as Counts;
+    return await this.#child.tell({ do: "count" } satisfies Order) as Counts;
   }
 
   /** Runs one statement, uncounted. */
-  async query(sql: string, ...params: Param[]): Promise<Record<string, unknown>[]> {
-    return await this.#tell({ do: "query", sql, params }) as Record<string, unknown>[];
+  async query(sql: string): Promise<Record<string, unknown>[]> {
+    return await this.#child.tell({ do: "query", sql } satisfies Order) as Record<string, unknown>[];
   }
 
-  async #tell(order: Order): Promise<unknown> {
-    await this.#input.write(new TextEncoder().encode(JSON.stringify(order) + "\n"));
-    const { value, done } = await this.#output.next();
-    if (done) throw new Error("The benchmark's server has ended");
-    const answer: Answer = JSON.parse(value);
-    if ("error" in answer) throw new Error(`The benchmark's server could not ${order.do}: ${answer.error}`);
-    return answer.value;
-  }
-
-  /** Ends the server: it stops when its input ends. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close();
-    await this.#output.next();
-    await this.#child.status;
+    await this.#child[Symbol.asyncDispose]();
   }
 }
 
-/** Starts the server in a process of its own, on a temporary file. */
-export async function startServer(): Promise<Server> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", import.meta.filename!],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const output = lines(child.stdout);
-  const { value, done } = await output.next();
-  if (done) throw new Error("The benchmark's server did not start");
-  return new Server(JSON.parse(value).url, child, output);
+const STARTS = {
+  libsql: () => startHrana(),
+  postgres: () => startNeon(),
+  planetscale: () => {
+    const missing = mariadbMissing();
+    if (missing !== null) throw new Error(missing);
+    return startPlanetScale();
+  },
+} as const;
+
+/** Rows as JSON can hold them: a count may come as a bigint or as text. */
+function plain(rows: readonly Record<string, unknown>[]): Record<string, unknown>[] {
+  return rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        name,
+        typeof value === "bigint" || typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value,
+      ]),
+    )
+  );
 }
 
 if (import.meta.main) {
-  await using server = await startHrana();
-  const obey = (order: Order): unknown => {
-    if (order.do === "latency") return server.latency = order.ms;
-    if (order.do === "query") return server.db.query(order.sql, ...order.params);
-    const { requests, statements, bytesIn, bytesOut } = server;
-    server.reset();
-    return { requests, statements, bytesIn, bytesOut } satisfies Counts;
-  };
-  console.log(JSON.stringify({ url: server.url }));
-  for await (const line of lines(Deno.stdin.readable)) {
-    let answer: Answer;
-    try {
-      answer = { value: obey(JSON.parse(line)) };
-    } catch (error) {
-      answer = { error: String(error) };
-    }
-    console.log(JSON.stringify(answer));
-  }
+  const kind = Deno.args[0] as Kind;
+  await using stack = new AsyncDisposableStack();
+  await serve<Order>(async () => {
+    const server = stack.use(await STARTS[kind]());
+    return {
+      hello: server.url,
+      async obey(order) {
+        if (order.do === "latency") return server.latency = order.ms;
+        if (order.do === "query") return plain(await server.db.query(order.sql));
+        const { requests, statements, bytesIn, bytesOut } = server;
+        server.reset();
+        return { requests, statements, bytesIn, bytesOut } satisfies Counts;
+      },
+    };
+  });
 }

@@ -165,7 +165,8 @@ export abstract class Front implements AsyncDisposable {
       this.#cancels.delete(port);
     }
     const replaced = this.after && await this.hook(this.after(copy(), response.clone()));
-    this.bytesOut += (await response.clone().arrayBuffer()).byteLength;
+    const { byteLength } = await response.clone().arrayBuffer();
+    this.bytesOut += byteLength; // Not across the await, where requests at once would lose each other's.
     return replaced ?? response;
   }
 

@@ -254,7 +254,8 @@ export class HranaServer implements AsyncDisposable {
       response = Response.json(wire, { status });
     }
     const replaced = this.after && await this.#hook(this.after(copy(), response.clone()));
-    this.bytesOut += (await response.clone().arrayBuffer()).byteLength;
+    const { byteLength } = await response.clone().arrayBuffer();
+    this.bytesOut += byteLength; // Not across the await, where requests at once would lose each other's.
     return replaced ?? response;
   }
 

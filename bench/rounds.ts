@@ -1,0 +1,62 @@
+/**
+ * Taking samples: all contenders in turn, so that what slows the machine down slows all of them, and a ratio is taken of
+ * samples that ran one beside the other. Resets and checks are outside of what is measured.
+ *
+ * @module
+ */
+import type { Rival } from "./contender.ts";
+import type { Sample } from "./report.ts";
+import type { Server } from "./server.ts";
+import type { Work } from "./workloads.ts";
+
+/** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
+const ENOUGH = 6000;
+
+let turn = 1000;
+
+/** Runs a workload as often as a sample wants it and says what one time took. Fails unless the work was done. */
+async function take(server: Server, work: Work, rival: Rival): Promise<Sample> {
+  for (const statement of work.reset) await server.query(statement);
+  await server.count();
+  const turns = Array.from({ length: work.repeat }, () => ++turn);
+  const { handled, wall, cpu } = await rival.take(work.id, turns);
+  const counts = await server.count();
+  const wanted = work.entities * work.repeat;
+  if (handled !== wanted) throw new Error(`${rival.name} handled ${handled} entities in ${work.id}, wanted ${wanted}`);
+  if (work.check) {
+    const n = (await server.query(work.check.sql(turn)))[0]!.n;
+    if (n !== work.check.want) {
+      throw new Error(`${rival.name} left ${n} good rows after ${work.id}, wanted ${work.check.want}`);
+    }
+  }
+  return {
+    requests: counts.requests / work.repeat,
+    statements: counts.statements / work.repeat,
+    bytesIn: counts.bytesIn / work.repeat,
+    bytesOut: counts.bytesOut / work.repeat,
+    wall: wall / work.repeat,
+    cpu: cpu / wanted,
+  };
+}
+
+/** All that can do the workload in turn, `runs` times; the first to run changes with each round. */
+export async function rounds(
+  server: Server,
+  work: Work,
+  rivals: readonly Rival[],
+  runs: number,
+): Promise<Map<string, Sample[]>> {
+  const able = rivals.filter((rival) => rival.can(work.id));
+  const samples = new Map<string, Sample[]>(able.map(({ name }) => [name, []]));
+  const spent = new Map<string, number>();
+  for (let round = 0; round < Math.min(runs, work.most ?? runs); round++) {
+    const first = round % able.length;
+    for (const rival of [...able.slice(first), ...able.slice(0, first)]) {
+      if ((spent.get(rival.name) ?? 0) > ENOUGH) continue;
+      const sample = await take(server, work, rival);
+      samples.get(rival.name)!.push(sample);
+      spent.set(rival.name, (spent.get(rival.name) ?? 0) + sample.wall * work.repeat);
+    }
+  }
+  return samples;
+}
