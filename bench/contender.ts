@@ -36,14 +36,14 @@ export class Rival implements AsyncDisposable {
   readonly name: string;
   readonly #child: Child;
   readonly #able: Set<WorkId>;
-  readonly #cannot: Partial<Record<WorkId, string>>;
+  readonly #cannot: Hello["cannot"];
 
   private constructor(name: string, child: Child) {
     this.name = name;
     this.#child = child;
     const { able, cannot } = child.hello as Hello;
     this.#able = new Set(able);
-    this.#cannot = { ...cannot };
+    this.#cannot = cannot;
   }
 
   /** Starts the module with the options of `deno run`; `config` is that of its own dependencies. */
@@ -78,9 +78,8 @@ export class Rival implements AsyncDisposable {
   }
 
   /** It takes no part from now on. */
-  drop(work: WorkId, why: string): void {
+  drop(work: WorkId): void {
     this.#able.delete(work);
-    this.#cannot[work] = why;
   }
 
   /** Runs the workload once for each turn. */

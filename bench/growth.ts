@@ -54,17 +54,22 @@ async function sample(server: Server, child: Child, entities: number): Promise<R
   return await child.tell(entities) as Record<Cost, number>;
 }
 
-/** The table, a size a row. */
-export function growthTable(measured: readonly Growth[]): string {
+/** The table, a head and a size a row. */
+export function growthRows(measured: readonly Growth[]): string[][] {
   const costs = Object.keys(COSTS) as Cost[];
-  return aligned([
+  return [
     ["entities", ...costs.map((cost) => COSTS[cost]), "check : load"],
     ...measured.map(({ entities, costs: own, checkToLoad }) => [
       entities.toLocaleString("en"),
       ...costs.map((cost) => short(own[cost])),
       checkToLoad.toFixed(3),
     ]),
-  ], 0);
+  ];
+}
+
+/** The same, aligned with spaces. */
+export function growthTable(measured: readonly Growth[]): string {
+  return aligned(growthRows(measured), 0);
 }
 
 if (import.meta.main) {

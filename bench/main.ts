@@ -13,7 +13,6 @@ import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { createAll, Session } from "@ledge/session";
 import { picture } from "./chart.ts";
-import type { Rival } from "./contender.ts";
 import { BASELINE, CONTENDERS, preparePeers, startAll } from "./contenders.ts";
 import { type Growth, growth, growthTable } from "./growth.ts";
 import { connect, models, stored } from "./ledge.ts";
@@ -26,7 +25,8 @@ import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 const LATENCIES = [0, 20];
 /** Samples of each contender that are thrown away first, while code is being compiled. */
 const WARM_UP = 15;
-const PEERS = new Set(CONTENDERS.filter(({ config }) => config !== undefined).map(({ name }) => name));
+/** A peer that fails is left out; Ledge and the driver must not fail. */
+const mayFail = (name: string) => CONTENDERS.some((one) => one.name === name && one.config !== undefined);
 
 interface Options {
   readonly runs: number;
@@ -84,18 +84,6 @@ async function seed(kind: Kind, server: Server): Promise<void> {
   }
 }
 
-/** Has the code of all compiled. A peer that cannot do what it says is left out; Ledge and the driver must not fail. */
-async function warmUp(server: Server, work: Work, rivals: readonly Rival[]): Promise<void> {
-  for (const rival of rivals) {
-    try {
-      await rounds(server, work, [rival], work.most === undefined ? WARM_UP : 1);
-    } catch (error) {
-      if (!PEERS.has(rival.name)) throw error;
-      rival.drop(work.id, (error as Error).message.split("\n").find((line) => line.trim() !== "") ?? "failed");
-    }
-  }
-}
-
 /** All workloads on one kind of database. */
 async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string, string>): Promise<Line[]> {
   const lines: Line[] = [];
@@ -112,7 +100,6 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
   for (const rival of rivals) stack.use(rival);
   console.log(`\n# ${KINDS[kind]}\n`);
   for (const line of left) console.log(line);
-  for (const work of options.works) await warmUp(server, work, rivals);
   for (const rival of rivals) {
     const why = new Map<string, string[]>();
     for (const { id } of options.works) {
@@ -120,11 +107,18 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
     }
     for (const [reason, ids] of why) console.log(`${rival.name} is left out of ${ids.join(", ")}: ${reason}`);
   }
+  for (const work of options.works) {
+    await rounds(server, work, rivals, { runs: work.most ? 1 : WARM_UP, enough: 1500, mayFail });
+  }
   for (const latency of LATENCIES) {
     await server.latency(latency);
     const own: Line[] = [];
     for (const work of options.works) {
-      const samples = await rounds(server, work, rivals, options.runs);
+      const samples = await rounds(server, work, rivals, {
+        runs: Math.min(options.runs, work.most ?? options.runs),
+        enough: 4000,
+        mayFail,
+      });
       own.push(...linesOf({ kind, work, latency, samples, baseline: BASELINE }));
     }
     const load = loadavg()[0]!.toFixed(1);

@@ -141,19 +141,27 @@ export function table(lines: readonly Line[], baseline: string): string {
   return aligned([head, ...rows], 2);
 }
 
-/** The table of a README: what each contender needs on one database at one latency, as Markdown. */
-export function markdown(lines: readonly Line[], kind: Kind, latency: number): string {
-  const own = lines.filter((line) => line.kind === kind && line.latency === latency);
+/**
+ * The table of one kind of database as Markdown: for each contender the requests, the time at the greatest latency and the
+ * CPU at the least.
+ */
+export function markdown(lines: readonly Line[], kind: Kind): string {
+  const own = lines.filter((line) => line.kind === kind);
+  const latencies = own.map(({ latency }) => latency);
+  const [least, greatest] = [Math.min(...latencies), Math.max(...latencies)];
   const contenders = [...new Set(own.map(({ contender }) => contender))];
   const works = [...new Set(own.map(({ work }) => work))];
-  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const cell = (work: WorkId, contender: string) => {
-    const line = own.find((line) => line.work === work && line.contender === contender);
-    return line ? `${exact(line.requests)} · ${short(line.wall.median)} ms · ${short(line.cpu.median)} µs` : "–";
+    const at = (latency: number) =>
+      own.find((line) => line.work === work && line.contender === contender && line.latency === latency);
+    const [near, far] = [at(least), at(greatest)];
+    if (!near || !far) return "–";
+    return `${exact(far.requests)} · ${short(far.wall.median)} ms · ${short(near.cpu.median)} µs`;
   };
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const title = (work: WorkId) => own.find((line) => line.work === work)!.title;
   return [
-    row([`${KINDS[kind]}, ${latency} ms added to each request`, ...contenders]),
+    row([KINDS[kind], ...contenders]),
     row(["---", ...contenders.map(() => "---")]),
     ...works.map((work) => row([`${work} ${title(work)}`, ...contenders.map((name) => cell(work, name))])),
   ].join("\n");

@@ -9,8 +9,13 @@ import type { Sample } from "./report.ts";
 import type { Server } from "./server.ts";
 import type { Work } from "./workloads.ts";
 
-/** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
-const ENOUGH = 6000;
+/** How many samples are taken. */
+export interface Pace {
+  readonly runs: number;
+  /** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
+  readonly enough: number;
+  readonly mayFail: (name: string) => boolean;
+}
 
 let turn = 1000;
 
@@ -39,23 +44,34 @@ async function take(server: Server, work: Work, rival: Rival): Promise<Sample> {
   };
 }
 
-/** All that can do the workload in turn, `runs` times; the first to run changes with each round. */
+/**
+ * All that can do the workload in turn, `runs` times; the first to run changes with each round. One that `mayFail` and
+ * does is left out from then on, with the reason printed.
+ */
 export async function rounds(
   server: Server,
   work: Work,
   rivals: readonly Rival[],
-  runs: number,
+  { runs, enough, mayFail }: Pace,
 ): Promise<Map<string, Sample[]>> {
   const able = rivals.filter((rival) => rival.can(work.id));
   const samples = new Map<string, Sample[]>(able.map(({ name }) => [name, []]));
   const spent = new Map<string, number>();
-  for (let round = 0; round < Math.min(runs, work.most ?? runs); round++) {
+  for (let round = 0; round < runs; round++) {
     const first = round % able.length;
     for (const rival of [...able.slice(first), ...able.slice(0, first)]) {
-      if ((spent.get(rival.name) ?? 0) > ENOUGH) continue;
-      const sample = await take(server, work, rival);
-      samples.get(rival.name)!.push(sample);
-      spent.set(rival.name, (spent.get(rival.name) ?? 0) + sample.wall * work.repeat);
+      if (!rival.can(work.id) || (spent.get(rival.name) ?? 0) > enough) continue;
+      try {
+        const sample = await take(server, work, rival);
+        samples.get(rival.name)!.push(sample);
+        spent.set(rival.name, (spent.get(rival.name) ?? 0) + sample.wall * work.repeat);
+      } catch (error) {
+        if (!mayFail(rival.name)) throw error;
+        rival.drop(work.id);
+        samples.delete(rival.name);
+        const lines = (error as Error).message.split("\n").filter((line) => line.trim() !== "");
+        console.log(`${rival.name} is left out of ${work.id}: it failed: ${lines.at(-1) ?? "no message"}`);
+      }
     }
   }
   return samples;

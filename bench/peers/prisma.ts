@@ -16,12 +16,13 @@ import { PrismaClient as Postgres } from "./generated/postgres/client.ts";
 
 // The clients differ in what a whole number is; the workloads are checked against libSQL's.
 function connect(kind: Kind, url: string): Libsql {
-  if (kind === "libsql") return new Libsql({ adapter: new PrismaLibSql({ url }) });
+  const transactionOptions = { timeout: 120_000, maxWait: 10_000 }; // 5 s by default: W8 takes longer at 20 ms a request
+  if (kind === "libsql") return new Libsql({ adapter: new PrismaLibSql({ url }), transactionOptions });
   if (kind === "planetscale") {
-    return new PlanetScale({ adapter: new PrismaPlanetScale({ url }) }) as unknown as Libsql;
+    return new PlanetScale({ adapter: new PrismaPlanetScale({ url }), transactionOptions }) as unknown as Libsql;
   }
   useFronts(neonConfig);
-  return new Postgres({ adapter: new PrismaNeonHttp(url, {}) }) as unknown as Libsql;
+  return new Postgres({ adapter: new PrismaNeonHttp(url, {}), transactionOptions }) as unknown as Libsql;
 }
 
 export const open: Open = (kind, url) => {
@@ -91,7 +92,7 @@ export const open: Open = (kind, url) => {
           Array.from({ length: SIZE.booksEach }, (_, j) => ({ title: `${name}: book ${j}`, writerId: id }))
         );
         return writers.length + (await tx.work.createManyAndReturn({ data: rows })).length;
-      }, { timeout: 60_000 });
+      });
     },
     async W8(turn) {
       const items = await load();
