@@ -431,3 +431,50 @@ Deno.test("withSession() refuses options that are not there or do not go togethe
     assertThrows(() => withSession({ bind: writable, readOnly }, () => new Response()), UnsupportedError, "read-only");
   }
 });
+
+// ---- types
+
+Deno.test("withSession() gives what follows the request its types, by where it is put or as it is told", async () => {
+  await using env = await setUp();
+  interface Env {
+    readonly NAME: string;
+  }
+  interface Exported {
+    fetch(request: Request, env: Env, ctx: Waiting): Response | Promise<Response>;
+  }
+  const put: Exported = {
+    fetch: withSession(
+      { bind: (_request, { NAME }) => NAME === "books" ? env.db : never() },
+      (_request, _session, { NAME }, ctx) => Response.json([NAME, ctx.size]),
+    ),
+  };
+  const told = withSession<[env: Env, ctx: Waiting]>(
+    { factory: (_request, { NAME }) => sessionFactory({ bind: NAME === "books" ? env.db : never() }) },
+    (_request, session, { NAME }, ctx) => Response.json([NAME, ctx.size, session.state]),
+  );
+  const noted = withSession(
+    { bind: env.db, commitOn: (_response: Response, _request: Request, { NAME }: Env) => NAME !== "" },
+    (_request: Request, session: Session, { NAME }: Env) => Response.json([NAME, session.state]),
+  );
+  const given = { NAME: "books" };
+  assertEquals(await (await put.fetch(request(), given, new Waiting())).json(), ["books", 0]);
+  assertEquals(await (await told(request(), given, new Waiting())).json(), ["books", 0, "open"]);
+  assertEquals(await (await noted(request(), given)).json(), ["books", "open"]);
+  await using server = Deno.serve(
+    { port: 0, onListen: () => {} },
+    withSession(
+      { bind: env.db, commitAborted: true },
+      (_request, _session, info) => Response.json(info.remoteAddr.transport),
+    ),
+  );
+  assertEquals(await (await fetch(`http://localhost:${server.addr.port}`)).json(), "tcp");
+  // @ts-expect-error: no environment is given
+  const missing = () => told(request());
+  // @ts-expect-error: the environment has no such name
+  const wrong = () => withSession<[env: Env]>({ bind: (_request, { URL }) => URL }, () => new Response());
+  assertEquals([typeof missing, typeof wrong], ["function", "function"]);
+});
+
+function never(): never {
+  throw new Error("This was not to be called");
+}
