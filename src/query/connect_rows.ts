@@ -4,6 +4,7 @@
  * @module
  */
 import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
+import { decode } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { groupBy } from "../state/group_by.ts";
@@ -79,7 +80,7 @@ function connect(
 export function heldValues({ state, row, dialect }: Loading, columns: readonly MappedColumn[]): unknown[] {
   if (row === null) return valuesIn(state.instance, columns);
   const codecs = state.mapper.codecs(dialect);
-  return columns.map(({ index }) => row[index] === null ? null : codecs[index]!.decode(row[index]!));
+  return columns.map(({ index }) => decode(codecs[index]!, row[index]!));
 }
 
 /** The owner's key, which a row of a many-to-many holds after the target's columns. */

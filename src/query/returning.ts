@@ -5,6 +5,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { decode } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import { Result } from "./result.ts";
@@ -41,10 +42,7 @@ export function plainRows(
   const at = places(columns, within);
   const codecs = mapper.codecs(dialect);
   const decoded = (columns.length === 0 ? [] : rows).map((row) =>
-    columns.map((column, i) => {
-      const value = row[at[i]!] ?? null;
-      return value === null ? null : codecs[column.index]!.decode(value) as SqlValue;
-    })
+    columns.map((column, i) => decode(codecs[column.index]!, row[at[i]!] ?? null) as SqlValue)
   );
   return new Result<unknown>({ columns: columns.map(({ property }) => property), rows: decoded, rowsAffected });
 }

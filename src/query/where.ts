@@ -6,7 +6,7 @@
  */
 import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
-import { isBytes, isDate } from "../sql/codecs.ts";
+import { columnName as propertyName, isBytes, isDate } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
@@ -97,7 +97,9 @@ function writeColumn(column: MappedColumn, value: unknown, context: QueryContext
   if (!isOperators(value)) return writeEquality(column, "eq", value, context);
   const entries = Object.entries(value);
   if (entries.length === 0) {
-    throw new ValidationError(`The condition on ${named(column)} is an empty object; give it an operator or a value`);
+    throw new ValidationError(
+      `The condition on ${propertyName(column)} is an empty object; give it an operator or a value`,
+    );
   }
   return entries.map(([operator, operand]) => writeOperator(column, operator, operand, context)).join(" AND ");
 }
@@ -108,7 +110,9 @@ function writeOperator(column: MappedColumn, operator: string, operand: unknown,
   if (operator === "eq" || operator === "ne") return writeEquality(column, operator, operand, context);
   if (operator === "in" || operator === "notIn") return writeIn(column, operator, operand, context);
   if (operator === "isNull") {
-    if (typeof operand !== "boolean") throw new ValidationError(`isNull on ${named(column)} must be true or false`);
+    if (typeof operand !== "boolean") {
+      throw new ValidationError(`isNull on ${propertyName(column)} must be true or false`);
+    }
     return `${left} IS ${operand ? "" : "NOT "}NULL`;
   }
   const comparison = COMPARISONS.get(operator);
@@ -119,22 +123,22 @@ function writeOperator(column: MappedColumn, operator: string, operand: unknown,
   if (operator === "between") {
     requireOrder(column, operator, dialect);
     if (!Array.isArray(operand) || operand.length !== 2) {
-      throw new ValidationError(`between on ${named(column)} must be an array of two values`);
+      throw new ValidationError(`between on ${propertyName(column)} must be an array of two values`);
     }
     const from = writeOperand(column, operator, operand[0], context);
     return `${left} BETWEEN ${from} AND ${writeOperand(column, operator, operand[1], context)}`;
   }
   if (operator === "like" || MATCHES.has(operator)) {
-    const text = dialect.encodeParam(operand, `${operator} on ${named(column)}`);
+    const text = dialect.encodeParam(operand, `${operator} on ${propertyName(column)}`);
     if (typeof operand !== "string" || typeof text !== "string") {
-      throw new ValidationError(`${operator} on ${named(column)} must be text`);
+      throw new ValidationError(`${operator} on ${propertyName(column)} must be text`);
     }
     if (operator !== "like") return dialect.match(left, operator as "contains", text, params);
     params.push(text);
     return dialect.like(left, dialect.placeholder(params.length));
   }
   throw new ValidationError(
-    `${JSON.stringify(operator)} on ${named(column)} is not an operator; ` +
+    `${JSON.stringify(operator)} on ${propertyName(column)} is not an operator; ` +
       "there are eq, ne, in, notIn, isNull, gt, gte, lt, lte, between, like, startsWith, endsWith and contains",
   );
 }
@@ -144,7 +148,7 @@ function writeEquality(column: MappedColumn, operator: "eq" | "ne", operand: unk
   if (operand === null) return `${left} IS ${operator === "eq" ? "" : "NOT "}NULL`;
   if ((column.kind === "json" || column.kind === "array") && !(operand instanceof Sql)) {
     throw new ValidationError(
-      `${named(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
+      `${propertyName(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
     );
   }
   return `${left} ${operator === "eq" ? "=" : "<>"} ${writeOperand(column, operator, operand, context)}`;
@@ -152,11 +156,13 @@ function writeEquality(column: MappedColumn, operator: "eq" | "ne", operand: unk
 
 function writeIn(column: MappedColumn, operator: "in" | "notIn", operand: unknown, context: QueryContext): string {
   const { dialect, params, mapper } = context;
-  if (!Array.isArray(operand)) throw new ValidationError(`${operator} on ${named(column)} must be an array of values`);
+  if (!Array.isArray(operand)) {
+    throw new ValidationError(`${operator} on ${propertyName(column)} must be an array of values`);
+  }
   if (operand.length === 0) return operator === "in" ? "1 = 0" : "1 = 1";
   if (column.kind === "json" || column.kind === "array") {
     throw new ValidationError(
-      `${named(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
+      `${propertyName(column)} is ${column.type.name} and cannot be compared as a whole; use sql\`…\``,
     );
   }
   const values = operand.map((value) => [encode(column, operator, value, context)]);
@@ -174,7 +180,9 @@ function writeOperand(column: MappedColumn, operator: string, operand: unknown, 
 
 function encode(column: MappedColumn, operator: string, value: unknown, { dialect, mapper }: QueryContext): SqlValue {
   if (value === undefined || value === null) {
-    throw new ValidationError(`${operator} on ${named(column)} is ${value}; use isNull, or leave the condition out`);
+    throw new ValidationError(
+      `${operator} on ${propertyName(column)} is ${value}; use isNull, or leave the condition out`,
+    );
   }
   return mapper.codecs(dialect)[column.index]!.encode(value, column);
 }
@@ -183,13 +191,9 @@ function requireOrder(column: MappedColumn, what: string, dialect: Dialect): voi
   if (dialect.isOrdered(column.type)) return;
   throw new UnsupportedError(
     `${what} on ${
-      named(column)
+      propertyName(column)
     }: ${dialect.name} does not order ${column.type.name} columns by value; use sql\`…\` with a cast`,
   );
-}
-
-function named(column: MappedColumn): string {
-  return `${column.model}.${column.property}`;
 }
 
 /** One item of an ORDER BY: a column with its direction, or SQL. */
@@ -207,7 +211,7 @@ export function parseOrder(order: unknown, mapper: Mapper): OrderItem[] {
   return Object.entries(order).map(([property, direction]) => {
     const column = mapper.column(property, "order by");
     if (direction !== "asc" && direction !== "desc") {
-      throw new ValidationError(`The order by ${named(column)} must be "asc" or "desc"`);
+      throw new ValidationError(`The order by ${propertyName(column)} must be "asc" or "desc"`);
     }
     return { column, descending: direction === "desc" };
   });

@@ -8,6 +8,7 @@ import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import { isDefaulted } from "../model/model.ts";
 import type { Loader } from "../query/loader.ts";
 import { type IncludeTree, mergeIncludes } from "../query/select_node.ts";
+import { ByKey } from "../state/by_key.ts";
 import { groupBy } from "../state/group_by.ts";
 import {
   changedColumns,
@@ -19,7 +20,7 @@ import {
   type Properties,
   show,
 } from "../state/instance_state.ts";
-import { instanceKey, type KeyToken, valuesIn } from "../state/key.ts";
+import { instanceKey, valuesIn } from "../state/key.ts";
 import { snapshotOf, tokenOf, valueOf } from "../state/snapshot.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import { membersOf } from "../unit_of_work/relations.ts";
@@ -55,7 +56,7 @@ export async function mergeInstance(
     ),
   );
   const targets = new Map<InstanceState, InstanceState>();
-  const made: Made = new Map();
+  const made: Made = new ByKey();
   for (const state of graph) targets.set(state, targetOf(tracker, state, load, made));
   if (load) await loadRelations(reading.loader, graph, targets);
   for (const [from, to] of targets) if (from !== to) copy(tracker, from, to, targets, load);
@@ -109,7 +110,7 @@ function shape(state: InstanceState, above: ReadonlySet<InstanceState>): Include
 }
 
 /** The instances that a merge made, by the first model of their family and key: two of one key in a graph are one. */
-type Made = Map<Mapper, Map<KeyToken, InstanceState>>;
+type Made = ByKey<Mapper, InstanceState>;
 
 /** The session's instance that a given one is copied onto; a new one where there is no row. */
 function targetOf(tracker: Tracker, given: InstanceState, load: boolean, made: Made): InstanceState {
@@ -118,7 +119,7 @@ function targetOf(tracker: Tracker, given: InstanceState, load: boolean, made: M
   const key = instanceKey(mapper, instance);
   const known = key === null
     ? undefined
-    : tracker.identity.holder(mapper, key) ?? pendingTwin(tracker, given) ?? made.get(mapper.root)?.get(key);
+    : tracker.identity.holder(mapper, key) ?? pendingTwin(tracker, given) ?? made.get(mapper.root, key);
   if (known !== undefined) {
     if (known.mapper.is(mapper)) return known;
     throw new ValidationError(
@@ -129,10 +130,7 @@ function targetOf(tracker: Tracker, given: InstanceState, load: boolean, made: M
   }
   const twin: Properties = Object.create(mapper.class.prototype);
   const state = newState(twin, mapper);
-  if (key !== null) {
-    if (!made.has(mapper.root)) made.set(mapper.root, new Map());
-    made.get(mapper.root)!.set(key, state);
-  }
+  if (key !== null) made.set(mapper.root, key, state);
   if (!load) {
     if (key === null || given.snapshot !== null && changedColumns(given).length > 0) {
       throw new ValidationError(`Cannot merge ${label(given)} without loading: it has no key or was changed`);

@@ -7,12 +7,13 @@
  */
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { places } from "../query/returning.ts";
+import { decode } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { overwrite } from "../state/hydrate.ts";
 import { type InstanceState, isChanged } from "../state/instance_state.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
-import { type Token, tokenOf } from "../state/snapshot.ts";
+import { type Token, tokenOfSent } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import type { RowChange } from "../unit_of_work/row_change.ts";
 import { type Departure, followForeignKeys, leaveCollections, leaveUnknown } from "../unit_of_work/settle.ts";
@@ -73,8 +74,8 @@ function update(
   const snapshot = [...state.snapshot!];
   for (const column of changed) {
     const sent = raw.get(column)!;
-    const value = sent === null ? null : codecs[column.index]!.decode(sent);
-    snapshot[column.index] = column.kind === "json" && value !== null ? sent as string : tokenOf(column.kind, value);
+    const value = decode(codecs[column.index]!, sent);
+    snapshot[column.index] = tokenOfSent(column, sent, value);
   }
   state.snapshot = snapshot;
 }

@@ -6,11 +6,18 @@
  * @module
  */
 import { DataError, ValidationError } from "../errors.ts";
+import type { Codec } from "./dialect.ts";
+import type { SqlValue } from "./statement.ts";
 import type { ColumnInfo, ColumnType } from "./table.ts";
 
 /** The column as messages call it: `Book.title`. */
 export function columnName(column: ColumnInfo): string {
   return `${column.model}.${column.property}`;
+}
+
+/** The JavaScript value of what came back, NULL included. */
+export function decode(codec: Codec, value: SqlValue): unknown {
+  return value === null ? null : codec.decode(value);
 }
 
 /** The declared type of a column: parameters such as a length are read from it, so that a codec needs no state. */

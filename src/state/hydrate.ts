@@ -6,6 +6,7 @@
  */
 import { StaleDataError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { decode } from "../sql/codecs.ts";
 import type { Codec } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import {
@@ -18,7 +19,7 @@ import {
   show,
 } from "./instance_state.ts";
 import { keyToken } from "./key.ts";
-import { type Token, tokenOf, UNKNOWN } from "./snapshot.ts";
+import { type Token, tokenOfSent, UNKNOWN } from "./snapshot.ts";
 import { label, type Tracker } from "./tracker.ts";
 
 /** How to hydrate. */
@@ -87,9 +88,9 @@ export class Hydrator {
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
       const raw = row[i] ?? null;
-      const value = raw === null ? null : codecs[i]!.decode(raw);
+      const value = decode(codecs[i]!, raw);
       instance[column.property] = value;
-      snapshot[i] = decodedToken(column, raw, value);
+      snapshot[i] = tokenOfSent(column, raw, value);
     }
     const state = newState(instance, mapper);
     this.#tracker.become(state, "persistent", null);
@@ -118,20 +119,9 @@ export function overwrite(
   const snapshot = [...state.snapshot ?? []];
   for (const column of columns) {
     const sent = raw(column);
-    const value = sent === null ? null : codecs[column.index]!.decode(sent);
+    const value = decode(codecs[column.index]!, sent);
     show(state, column.property, value);
-    snapshot[column.index] = decodedToken(column, sent, value);
+    snapshot[column.index] = tokenOfSent(column, sent, value);
   }
   state.snapshot = snapshot;
-}
-
-function decode(codec: Codec, value: SqlValue): unknown {
-  return value === null ? null : codec.decode(value);
-}
-
-/** The token of a value that was just decoded: JSON keeps the text it came as, so that nothing is written again. */
-function decodedToken(column: MappedColumn, raw: SqlValue, value: unknown): Token {
-  if (column.kind === "scalar") return value as Token;
-  if (column.kind === "json" && typeof raw === "string" && value !== null) return raw;
-  return tokenOf(column.kind, value);
 }

@@ -5,12 +5,13 @@
  * @module
  */
 import type { Mapper } from "../model/mapper.ts";
+import { ByKey } from "./by_key.ts";
 import type { InstanceState } from "./instance_state.ts";
 import type { KeyToken } from "./key.ts";
 
 /** The persistent instances of a session, by the first model of the family and key. */
 export class IdentityMap {
-  readonly #tables: Map<Mapper, Map<KeyToken, InstanceState>> = new Map();
+  readonly #states: ByKey<Mapper, InstanceState> = new ByKey();
 
   /** The instance of a key, where it is one of this model or of a subclass. */
   get(mapper: Mapper, key: KeyToken): InstanceState | undefined {
@@ -20,37 +21,31 @@ export class IdentityMap {
 
   /** The instance that has a key in the model's table, of whatever class of the family. */
   holder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    return this.#tables.get(mapper.root)?.get(key);
+    return this.#states.get(mapper.root, key);
   }
 
   /** The instances of one model and of its subclasses. */
   *of(mapper: Mapper): Generator<InstanceState> {
-    for (const state of this.#tables.get(mapper.root)?.values() ?? []) if (state.mapper.is(mapper)) yield state;
+    for (const state of this.#states.of(mapper.root)?.values() ?? []) if (state.mapper.is(mapper)) yield state;
   }
 
   set(state: InstanceState): void {
-    const { root } = state.mapper;
-    let instances = this.#tables.get(root);
-    if (instances === undefined) this.#tables.set(root, instances = new Map());
-    instances.set(state.key!, state);
+    this.#states.set(state.mapper.root, state.key!, state);
   }
 
   delete(state: InstanceState): void {
-    const instances = this.#tables.get(state.mapper.root);
-    if (instances?.get(state.key!) === state) instances.delete(state.key!);
+    this.#states.delete(state.mapper.root, state.key!, state);
   }
 
   clear(): void {
-    this.#tables.clear();
+    this.#states.clear();
   }
 
   get size(): number {
-    let size = 0;
-    for (const instances of this.#tables.values()) size += instances.size;
-    return size;
+    return this.#states.size;
   }
 
-  *[Symbol.iterator](): Iterator<InstanceState> {
-    for (const instances of this.#tables.values()) yield* instances.values();
+  [Symbol.iterator](): Iterator<InstanceState> {
+    return this.#states[Symbol.iterator]();
   }
 }

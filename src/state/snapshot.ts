@@ -35,6 +35,12 @@ export function tokenOf(kind: ValueKind, value: unknown): Token {
   return isBytes(value) ? value.slice() : UNFIT;
 }
 
+/** The token of a value, given as what it travels too: JSON keeps that text, so that nothing is written again. */
+export function tokenOfSent(column: MappedColumn, sent: unknown, value: unknown): Token {
+  if (column.kind === "json" && typeof sent === "string" && value !== null) return sent;
+  return tokenOf(column.kind, value);
+}
+
 /** A value made of a token: what rollback puts back. Dates, JSON and bytes are fresh objects. */
 export function valueOf(kind: ValueKind, token: Token): unknown {
   if (token === null || token === undefined || kind === "scalar") return token;

@@ -6,6 +6,7 @@
  */
 import { DetachedInstanceError, ValidationError } from "../errors.ts";
 import type { Mapper } from "../model/mapper.ts";
+import { ByKey } from "./by_key.ts";
 import { IdentityMap } from "./identity_map.ts";
 import {
   changedColumns,
@@ -67,7 +68,7 @@ export class Tracker {
   /** Where instances were before the changes that were not told yet. */
   readonly #left: Map<InstanceState, ObjectState | null> = new Map();
   /** By key, what was added with one; an entry may be out of date, so a look at the instance decides. */
-  readonly #pendingKeys: Map<Mapper, Map<KeyToken, InstanceState>> = new Map();
+  readonly #pendingKeys: ByKey<Mapper, InstanceState> = new ByKey();
 
   constructor(owner: object) {
     this.owner = owner;
@@ -128,9 +129,7 @@ export class Tracker {
     if (key !== null) {
       this.#refuseTaken(state, this.holderOf(state.mapper, key));
       this.#refuseTaken(state, this.pendingHolder(state.mapper, key));
-      let keys = this.#pendingKeys.get(state.mapper.root);
-      if (keys === undefined) this.#pendingKeys.set(state.mapper.root, keys = new Map());
-      keys.set(key, state);
+      this.#pendingKeys.set(state.mapper.root, key, state);
     }
     this.become(state, "pending");
     state.owner = this.owner;
@@ -146,7 +145,7 @@ export class Tracker {
 
   /** The pending instance that was added with a key and still has it. */
   pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.#pendingKeys.get(mapper.root)?.get(key);
+    const holder = this.#pendingKeys.get(mapper.root, key);
     return holder !== undefined && this.added.has(holder) && instanceKey(mapper, holder.instance) === key
       ? holder
       : undefined;

@@ -10,6 +10,7 @@
 import { ValidationError } from "../errors.ts";
 import { Mapper } from "../model/mapper.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
+import { ByKey } from "../state/by_key.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
@@ -160,7 +161,7 @@ function depend(before: RowChange, after: RowChange, strict: boolean, foreignKey
 }
 
 /** By table: of models that were extended from one another, by the first one, since they share a table. */
-type ByKey = Map<TableInfo, Map<KeyToken, RowChange>>;
+type RowsByKey = ByKey<TableInfo, RowChange>;
 
 function sharedTable(table: TableInfo): TableInfo {
   return table instanceof Mapper ? table.root : table;
@@ -168,9 +169,9 @@ function sharedTable(table: TableInfo): TableInfo {
 
 /** Draws every dependency between rows. One lookup a foreign key and a unique value. */
 function connect(rows: readonly RowChange[]): void {
-  const inserted: ByKey = new Map();
+  const inserted: RowsByKey = new ByKey();
   const made = new Map<unknown, RowChange>();
-  const deleted: ByKey = new Map();
+  const deleted: RowsByKey = new ByKey();
   for (const row of rows) {
     if (row.made !== null) made.set(row.made, row);
     else if (row.kind === "insert" && row.table instanceof Mapper) index(inserted, row, insertKey(row));
@@ -183,11 +184,8 @@ function connect(rows: readonly RowChange[]): void {
   connectUnique(rows);
 }
 
-function index(map: ByKey, row: RowChange, key: KeyToken | null): void {
-  if (key === null) return;
-  let keys = map.get(sharedTable(row.table));
-  if (keys === undefined) map.set(sharedTable(row.table), keys = new Map());
-  keys.set(key, row);
+function index(rows: RowsByKey, row: RowChange, key: KeyToken | null): void {
+  if (key !== null) rows.set(sharedTable(row.table), key, row);
 }
 
 function insertKey(row: RowChange): KeyToken | null {
@@ -196,7 +194,7 @@ function insertKey(row: RowChange): KeyToken | null {
 }
 
 /** A row is written after the rows that its foreign keys refer to. */
-function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowChange>): void {
+function afterParents(row: RowChange, inserted: RowsByKey, made: Map<unknown, RowChange>): void {
   for (const { columns, target } of row.table.foreignKeys) {
     const cell = row.cells[columns[0]!.index];
     if (cell === undefined || cell === null) continue;
@@ -205,7 +203,7 @@ function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowCha
       if (parent !== undefined) depend(parent, row, true, columns);
       continue;
     }
-    const parents = inserted.get(sharedTable(target));
+    const parents = inserted.of(sharedTable(target));
     if (parents === undefined) continue;
     const token = keyToken(columns.map((column) => row.cells[column.index]));
     const parent = token === null ? undefined : parents.get(token);
@@ -214,10 +212,10 @@ function afterParents(row: RowChange, inserted: ByKey, made: Map<unknown, RowCha
 }
 
 /** A row that is deleted goes after the rows that referred to it: those deleted too, and those that now refer elsewhere. */
-function beforeParents(row: RowChange, deleted: ByKey): void {
+function beforeParents(row: RowChange, deleted: RowsByKey): void {
   const snapshot = row.old;
   for (const { columns, target } of row.table.foreignKeys) {
-    const parents = deleted.get(sharedTable(target));
+    const parents = deleted.of(sharedTable(target));
     if (parents === undefined) continue;
     const cells = row.old === null
       ? columns.map((column) => row.table.key.includes(column) ? row.key[row.table.key.indexOf(column)] : undefined)
@@ -230,7 +228,7 @@ function beforeParents(row: RowChange, deleted: ByKey): void {
 
 /** A unique value is freed before it is taken. */
 function connectUnique(rows: readonly RowChange[]): void {
-  const taking = new Map<ColumnInfo, Map<KeyToken, RowChange>>();
+  const taking = new ByKey<ColumnInfo, RowChange>();
   const freeing: [ColumnInfo, KeyToken, RowChange][] = [];
   const unknown: [ColumnInfo, RowChange][] = [];
   for (const row of rows) {
@@ -248,19 +246,16 @@ function connectUnique(rows: readonly RowChange[]): void {
       }
       const after = row.after?.[column.index];
       const token = after === undefined || after === UNKNOWN ? null : keyToken([after]);
-      if (token === null) continue;
-      let tokens = taking.get(column);
-      if (tokens === undefined) taking.set(column, tokens = new Map());
-      tokens.set(token, row);
+      if (token !== null) taking.set(column, token, row);
     }
   }
   for (const [column, token, row] of freeing) {
-    const taker = taking.get(column)?.get(token);
+    const taker = taking.get(column, token);
     if (taker !== undefined) depend(row, taker, true, null);
   }
   // What an expired instance gives up is not known: it may be what any other row takes, so it goes first where it can.
   for (const [column, row] of unknown) {
-    for (const taker of taking.get(column)?.values() ?? []) if (!leadsTo(taker, row)) depend(row, taker, true, null);
+    for (const taker of taking.of(column)?.values() ?? []) if (!leadsTo(taker, row)) depend(row, taker, true, null);
   }
 }
 

@@ -6,12 +6,13 @@
  */
 import { DatabaseError } from "../errors.ts";
 import type { MappedColumn } from "../model/mapper.ts";
-import type { Codec, Dialect } from "../sql/dialect.ts";
+import { decode } from "../sql/codecs.ts";
+import type { Dialect } from "../sql/dialect.ts";
 import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
 import { type InstanceState, peek, show } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
-import { type Token, tokenOf } from "../state/snapshot.ts";
+import { type Token, tokenOfSent } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
 import { isKeyRef, type RowChange } from "./row_change.ts";
@@ -173,7 +174,7 @@ function applyWritten(
     const raw = isKeyRef(cell) ? cell.value! : cell as SqlValue;
     const value = decode(codecs[column.index]!, raw);
     if (untouched) show(state, column.property, value);
-    snapshot[column.index] = column.kind === "json" && value !== null ? raw as string : tokenOf(column.kind, value);
+    snapshot[column.index] = tokenOfSent(column, raw, value);
   };
   for (const { column, cell, was } of row.sets) set(column, cell, peek(state, column.property) === was);
   if (row.made !== null) set(mapper.key[0]!, row.made, true);
@@ -197,10 +198,6 @@ function applyWritten(
     if (ghost !== undefined) tracker.expunge(ghost);
     tracker.identity.set(state);
   }
-}
-
-function decode(codec: Codec, value: SqlValue): unknown {
-  return value === null ? null : codec.decode(value);
 }
 
 function applyDeleted(tracker: Tracker, state: InstanceState): void {

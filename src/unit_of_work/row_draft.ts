@@ -11,7 +11,7 @@ import type { SqlValue } from "../sql/statement.ts";
 import type { Cell } from "../sql/step.ts";
 import { Sql } from "../sql/tag.ts";
 import { type InstanceState, peek } from "../state/instance_state.ts";
-import { type Token, tokenOf, UNKNOWN } from "../state/snapshot.ts";
+import { type Token, tokenOf, tokenOfSent, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import { isKeyRef, type RowChange, type Setting } from "./row_change.ts";
 
@@ -42,7 +42,7 @@ export class RowDraft {
   write(column: MappedColumn, value: unknown): void {
     const cell = this.#encode(column, value);
     this.cells[column.index] = cell;
-    this.after[column.index] = column.kind === "json" && value !== null ? cell as string : tokenOf(column.kind, value);
+    this.after[column.index] = tokenOfSent(column, cell, value);
   }
 
   /** Writes a value that the instance gets too. */

@@ -9,8 +9,9 @@ import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { columnName } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
+import { ByKey } from "../state/by_key.ts";
 import type { InstanceState } from "../state/instance_state.ts";
-import { instanceKey, type KeyToken } from "../state/key.ts";
+import { instanceKey } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import type { ChangedInstance, Changes } from "./changes.ts";
@@ -40,22 +41,26 @@ export class RowMaker {
   /** Every row to write, in no particular order. Throws a ValidationError for the first value that cannot be written. */
   make(): RowChange[] {
     const { inserts, updates, deletes } = this.#changes;
-    const doomed = new KeyHolders();
-    for (const state of deletes) doomed.add(state, state.key!);
+    const doomed = new ByKey<Mapper, InstanceState>();
+    for (const state of deletes) doomed.set(state.mapper.root, state.key!, state);
     const rows: RowChange[] = [];
-    const taken = new KeyHolders();
+    const taken = new ByKey<Mapper, InstanceState>();
     for (const state of inserts) {
-      const key = instanceKey(state.mapper, state.instance);
-      if (key !== null && !taken.add(state, key)) {
-        throw new ValidationError(
-          `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,
-        );
-      }
-      const old = key === null ? undefined : doomed.get(state.mapper, key);
-      if (key !== null && old === undefined && this.#changes.taken(state.mapper, key)) {
-        throw new ValidationError(
-          `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
-        );
+      const { mapper } = state;
+      const key = instanceKey(mapper, state.instance);
+      const old = key === null ? undefined : doomed.get(mapper.root, key);
+      if (key !== null) {
+        if (taken.get(mapper.root, key) !== undefined) {
+          throw new ValidationError(
+            `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,
+          );
+        }
+        if (old === undefined && this.#changes.taken(mapper, key)) {
+          throw new ValidationError(
+            `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
+          );
+        }
+        taken.set(mapper.root, key, state);
       }
       rows.push(old === undefined ? this.#insert(state) : this.#replace(state, old));
     }
@@ -198,25 +203,6 @@ export class RowMaker {
       if (token === UNKNOWN) throw isExpired(state);
       return token === null || token === undefined ? null : encodeToken(column, token, codecs[column.index]!);
     });
-  }
-}
-
-/** Instances by their keys, those of one table together. */
-class KeyHolders {
-  readonly #byRoot: Map<Mapper, Map<KeyToken, InstanceState>> = new Map();
-
-  get({ root }: Mapper, key: KeyToken): InstanceState | undefined {
-    return this.#byRoot.get(root)?.get(key);
-  }
-
-  /** False where the key has a holder. */
-  add(state: InstanceState, key: KeyToken): boolean {
-    const { root } = state.mapper;
-    let held = this.#byRoot.get(root);
-    if (held === undefined) this.#byRoot.set(root, held = new Map());
-    if (held.has(key)) return false;
-    held.set(key, state);
-    return true;
   }
 }
 
