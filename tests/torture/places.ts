@@ -1,0 +1,180 @@
+/**
+ * Where the torture runs: each adapter and transport, on a real database behind a fault proxy.
+ *
+ * @module
+ */
+import { createClient } from "@libsql/client/web";
+import { neonConfig, Pool } from "@neondatabase/serverless";
+import { libsql } from "../../adapters/libsql.ts";
+import { neon } from "../../adapters/neon.ts";
+import { planetscale } from "../../adapters/planetscale.ts";
+import type { Database } from "../../mod.ts";
+import type { Chances } from "../servers/fault_plan.ts";
+import { FaultProxy } from "../servers/fault_proxy.ts";
+import { startHrana } from "../servers/hrana.ts";
+import { mariadbMissing } from "../servers/mariadb.ts";
+import { startNeon, useFronts } from "../servers/neon.ts";
+import { startFront } from "../servers/planetscale.ts";
+
+export type Row = Record<string, unknown>;
+
+/** A running database behind a proxy. */
+export interface Place extends AsyncDisposable {
+  readonly proxy: FaultProxy;
+  /** A client that goes by the proxy, for one worker. */
+  open(): Database;
+  /** The truth, past the proxy. */
+  truth(sql: string): Promise<Row[]>;
+  /** Resolves when the server does nothing any more and no transaction is left open. */
+  settled(): Promise<void>;
+}
+
+/** How to start a place. */
+export interface PlaceOptions {
+  readonly seed: number;
+  /** How likely a fault is in a commit. */
+  readonly rate: number;
+  /** Whether requests may arrive twice. */
+  readonly duplicates: boolean;
+  /** The driver's own fetch, not Ledge's. */
+  readonly plainFetch?: boolean;
+}
+
+/** An adapter over one of its transports. */
+export interface Kind {
+  readonly name: string;
+  /** Why it cannot run on this machine, as the name of a skipped test ends. */
+  readonly missing: string | null;
+  readonly interactive: boolean;
+  start(options: PlaceOptions): Promise<Place>;
+}
+
+/** Milliseconds that a client waits for an answer, and after which what is late arrives. */
+const TIMEOUT = 400;
+const LATE = 600;
+
+/** How the faults share what there is of them. */
+const shares: Chances = {
+  ...{ "drop before": 5, "drop after": 8, cut: 3 },
+  ...{ "500 before": 1, "502 before": 1, "503 before": 1, "429 before": 1 },
+  ...{ "500 after": 1, "502 after": 2, "503 after": 1 },
+  ...{ refuse: 1, delay: 3, late: 1 },
+};
+
+/** The chances of a request; `requests` is how many a commit takes, all of which are to go well at 1 - rate. */
+function chances(rate: number, requests: number, duplicates: boolean): Chances {
+  const all = Object.entries(duplicates ? { ...shares, duplicate: 3, "double send": 4 } : shares);
+  const sum = all.reduce((total, [, share]) => total + share, 0);
+  const chance = 1 - (1 - rate) ** (1 / requests);
+  return Object.fromEntries(all.map(([fault, share]) => [fault, share / sum * chance]));
+}
+
+function proxyTo(port: number | string, { seed, rate, duplicates }: PlaceOptions, requests: number): FaultProxy {
+  return new FaultProxy({ to: Number(port), seed, chances: chances(rate, requests, duplicates), late: LATE });
+}
+
+/** The same connection string, to another port. */
+function through(url: string, port: number): string {
+  const other = new URL(url);
+  other.port = String(port);
+  return other.href;
+}
+
+function libsqlOver(transport: "http" | "ws"): Kind {
+  return {
+    name: `libsql ${transport}`,
+    missing: null,
+    interactive: true,
+    async start(options) {
+      const server = await startHrana({ busyTimeout: 300, transactionTimeout: 150, streamTimeout: 300 });
+      server.db.query("PRAGMA synchronous = OFF");
+      const proxy = proxyTo(new URL(server.url).port, options, 1);
+      const url = `${transport}://127.0.0.1:${proxy.port}`;
+      return {
+        proxy,
+        open: () =>
+          options.plainFetch ? libsql(createClient({ url, intMode: "bigint" })) : libsql({ url, timeout: TIMEOUT }),
+        truth: (sql) => Promise.resolve(server.db.query(sql)),
+        async settled() {
+          await proxy.settled();
+          while (server.openStreams > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+          server.reset(); // Its log.
+        },
+        async [Symbol.asyncDispose]() {
+          await proxy.stop();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
+
+function neonOver(transport: "http" | "pool"): Kind {
+  return {
+    name: `neon ${transport}`,
+    missing: null,
+    interactive: true,
+    async start(options) {
+      useFronts(neonConfig);
+      const server = await startNeon();
+      const proxy = proxyTo(server.port, options, transport === "http" ? 1 : 3);
+      const url = through(server.url, proxy.port);
+      const pools: Pool[] = [];
+      return {
+        proxy,
+        open() {
+          if (transport === "http") return neon({ connectionString: url, timeout: TIMEOUT });
+          const pool = new Pool({ connectionString: url, max: 2 });
+          pool.on("error", () => {});
+          pools.push(pool);
+          return neon({ pool, timeout: TIMEOUT });
+        },
+        truth: (sql) => server.db.query(sql),
+        async settled() {
+          await proxy.settled();
+          await Promise.all(pools.splice(0).map((pool) => pool.end()));
+          await server.settled();
+          server.reset();
+        },
+        async [Symbol.asyncDispose]() {
+          await proxy.stop();
+          await server.stop();
+        },
+      };
+    },
+  };
+}
+
+const overPlanetScale: Kind = {
+  name: "planetscale",
+  missing: mariadbMissing(),
+  interactive: true,
+  async start(options) {
+    const server = await startFront({ transactionTimeout: 1000 });
+    const proxy = proxyTo(server.port, options, 5);
+    const url = through(server.url, proxy.port);
+    return {
+      proxy,
+      open: () => planetscale({ url, timeout: TIMEOUT }),
+      truth: (sql) => server.db.query(sql),
+      async settled() {
+        await proxy.settled();
+        while (server.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+        await server.settled();
+        server.reset();
+      },
+      async [Symbol.asyncDispose]() {
+        await proxy.stop();
+        await server.stop();
+      },
+    };
+  },
+};
+
+export const places: readonly Kind[] = [
+  libsqlOver("http"),
+  libsqlOver("ws"),
+  neonOver("http"),
+  neonOver("pool"),
+  overPlanetScale,
+];
