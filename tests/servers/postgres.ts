@@ -20,8 +20,10 @@ import { announce, exists, freePort, output, serverUser, shared, sleep, type Use
 
 /** How to start a server. */
 export interface PostgresOptions {
-  /** A server of one's own, which `stop()` ends; otherwise the one that the process shares. */
+  /** A server of one's own, which can be killed and which `stop()` ends; otherwise the one that the process shares. */
   own?: boolean;
+  /** Lines of configuration for a server of one's own: `["synchronous_commit = on"]`. */
+  settings?: readonly string[];
 }
 
 /** Where a server can be reached. */
@@ -34,13 +36,15 @@ const userName = "postgres";
 
 /** The server that the process shares, started when it is first asked for, or one of its own. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  if (options.settings !== undefined && !options.own) throw new TypeError("Settings need a server of one's own");
   const given = Deno.env.get("DATABASE_URL");
   if (given !== undefined && given !== "" && !options.own) return new PostgresServer(given, undefined);
   if (options.own) {
     const folder = await Deno.makeTempDir({ prefix: "postgres-" });
-    return new PostgresServer(urlOf(await start(folder)), folder);
+    await Deno.writeTextFile(`${folder}/own`, "");
+    return new PostgresServer(urlOf(await start(folder, options.settings)), folder);
   }
-  return new PostgresServer(urlOf(await shared("postgres", start)), undefined);
+  return new PostgresServer(urlOf(await shared("postgres", (folder) => start(folder))), undefined);
 }
 
 /** A running server. */
@@ -64,6 +68,28 @@ export class PostgresServer implements AsyncDisposable {
     return new PostgresDatabase(name, url.href, this.url);
   }
 
+  /** Ends a server of one's own by SIGKILL, as a crash would; `restart()` brings it back. */
+  async kill(): Promise<void> {
+    const folder = this.#owned("kill");
+    Deno.kill(Number(await Deno.readTextFile(`${folder}/pid`)), "SIGKILL");
+    while (!await exists(`${folder}/ended`)) await sleep(10);
+  }
+
+  /** Starts a server of one's own again that was killed, on the same port and data. */
+  async restart(): Promise<void> {
+    const folder = this.#owned("restart");
+    for (let attempt = 1;; attempt++) {
+      await Deno.writeTextFile(`${folder}/restart`, "");
+      while (await exists(`${folder}/restart`)) await sleep(10);
+      try {
+        return await accepted(folder, Number(new URL(this.url).port));
+      } catch (error) {
+        if (attempt === 50) throw error;
+        await sleep(100); // What the killed server was doing is not yet over.
+      }
+    }
+  }
+
   /** Ends a server of one's own; does nothing to a shared one. */
   async stop(): Promise<void> {
     if (this.#folder === undefined) return;
@@ -75,6 +101,13 @@ export class PostgresServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  #owned(what: string): string {
+    if (this.#folder === undefined) {
+      throw new Error(`Cannot ${what} a server that others use: ask for one with own: true`);
+    }
+    return this.#folder;
   }
 }
 
@@ -97,7 +130,8 @@ export class PostgresDatabase implements AsyncDisposable {
   /** The truth: rows as objects, values as npm's `pg` reads them. One connection, one statement at a time. */
   query(sql: string, params: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
     const running = this.#running.catch(() => {}).then(async () => {
-      const client = await (this.#client ??= open(this.url));
+      // Where the server was killed, the next call opens another.
+      const client = await (this.#client ??= open(this.url, () => this.#client = undefined));
       return (await client.query(sql, [...params])).rows ?? [];
     });
     this.#running = running;
@@ -130,9 +164,9 @@ export class PostgresDatabase implements AsyncDisposable {
   }
 }
 
-async function open(url: string): Promise<pg.Client> {
+async function open(url: string, lost: () => void = () => {}): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
-  client.on("error", () => {});
+  client.on("error", lost);
   await client.connect();
   return client;
 }
@@ -168,7 +202,7 @@ const settings = [
 ];
 
 /** Makes a cluster in this folder and starts it. */
-async function start(folder: string): Promise<Address> {
+async function start(folder: string, more: readonly string[] = []): Promise<Address> {
   const password = crypto.randomUUID();
   const user = await serverUser();
   await Deno.writeTextFile(`${folder}/password`, password, { mode: 0o600 });
@@ -191,7 +225,9 @@ async function start(folder: string): Promise<Address> {
   );
   for (let attempt = 1;; attempt++) {
     const port = freePort();
-    const text = [...settings, `port = ${port}`, ...(extra.length > 0 ? ["scram_iterations = 1"] : [])].join("\n");
+    const text = [...settings, ...more, `port = ${port}`, ...(extra.length > 0 ? ["scram_iterations = 1"] : [])].join(
+      "\n",
+    );
     await Deno.writeTextFile(`${folder}/data/postgresql.auto.conf`, `${text}\n`);
     await output("/bin/sh", ["-c", watcher, "sh", folder, bin, String(Deno.pid)], user, folder);
     try {
@@ -208,24 +244,34 @@ async function start(folder: string): Promise<Address> {
 
 /**
  * Starts the server and the watcher, in a session of their own where that is to be had, so that Ctrl-C reaches neither, and
- * returns at once. Arguments: folder, binaries, the process to outlive. `/proc` tells of a process of any user.
+ * returns at once. Arguments: folder, binaries, the process to outlive. `/proc` tells of a process of any user. A server of
+ * a test's own that was killed is started again when a file `restart` asks for it.
  */
 const watcher = `
 detach=; command -v setsid >/dev/null 2>&1 && detach=setsid
 $detach /bin/sh -c '
   trap "" INT HUP TERM
   alive() { if [ -d /proc/self ]; then [ -d "/proc/$1" ]; else kill -0 "$1" 2>/dev/null; fi; }
-  "$2/postgres" -D "$1/data" >"$1/log" 2>&1 &
-  server=$!
-  while [ ! -e "$1/stop" ] && alive "$3" && kill -0 $server 2>/dev/null; do sleep 0.1; done
-  if kill -0 $server 2>/dev/null; then
-    kill -QUIT $server
-    wait $server
-    cd / && rm -rf "$1"
-  else
+  wanted() { [ ! -e "$1/stop" ] && alive "$2"; }
+  while :; do
+    "$2/postgres" -D "$1/data" >"$1/log" 2>&1 &
+    server=$!
+    echo $server >"$1/pid.new" && mv "$1/pid.new" "$1/pid"
+    while wanted "$1" "$3" && kill -0 $server 2>/dev/null; do sleep 0.1; done
+    if kill -0 $server 2>/dev/null; then
+      kill -QUIT $server
+      wait $server
+      break
+    fi
     echo "the server ended" >"$1/ended"
-    if [ -e "$1/ready" ]; then cd / && rm -rf "$1"; fi
-  fi
+    [ -e "$1/ready" ] || exit
+    [ -e "$1/own" ] || break
+    while wanted "$1" "$3" && [ ! -e "$1/restart" ]; do sleep 0.05; done
+    wanted "$1" "$3" || break
+    : >"$1/log"
+    rm -f "$1/ended" "$1/restart"
+  done
+  cd / && rm -rf "$1"
 ' "$0" "$1" "$2" "$3" </dev/null >/dev/null 2>&1 &
 `;
 

@@ -12,9 +12,10 @@ import type { Database } from "../../mod.ts";
 import type { Chances } from "../servers/fault_plan.ts";
 import { FaultProxy } from "../servers/fault_proxy.ts";
 import { startHrana } from "../servers/hrana.ts";
-import { mariadbMissing } from "../servers/mariadb.ts";
+import { mariadbMissing, startMariadb } from "../servers/mariadb.ts";
 import { startNeon, useFronts } from "../servers/neon.ts";
 import { startFront } from "../servers/planetscale.ts";
+import { startPostgres } from "../servers/postgres.ts";
 
 export type Row = Record<string, unknown>;
 
@@ -27,6 +28,8 @@ export interface Place extends AsyncDisposable {
   truth(sql: string): Promise<Row[]>;
   /** Resolves when the server does nothing any more and no transaction is left open. */
   settled(): Promise<void>;
+  /** Kills the process of the database, whatever it is doing, and starts it again on the same data. */
+  crash?(): Promise<void>;
 }
 
 /** How to start a place. */
@@ -109,14 +112,36 @@ function libsqlOver(transport: "http" | "ws"): Kind {
   };
 }
 
-function neonOver(transport: "http" | "pool"): Kind {
+/**
+ * A server that can be killed. What it reported to be committed has reached the operating system, and so outlives it; with
+ * the settings of the shared one some of it would not have.
+ */
+async function ownPostgres() {
+  const own = await startPostgres({ own: true, settings: ["synchronous_commit = on"] });
+  return { own, database: await own.createDatabase() };
+}
+
+async function ownMariadb() {
+  const own = await startMariadb({ own: true, settings: { innodb_flush_log_at_trx_commit: 2 } });
+  return { own, database: await own.createDatabase() };
+}
+
+/** Kills a server, and starts it again after a while in which nobody answers. */
+async function crash(server: { kill(): Promise<void>; restart(): Promise<void> }): Promise<void> {
+  await server.kill();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await server.restart();
+}
+
+function neonOver(transport: "http" | "pool", crashes = false): Kind {
   return {
     name: `neon ${transport}`,
     missing: null,
     interactive: true,
     async start(options) {
       useFronts(neonConfig);
-      const server = await startNeon();
+      const { own, database } = crashes ? await ownPostgres() : {};
+      const server = await startNeon({ ...database && { database } });
       const proxy = proxyTo(server.port, options, transport === "http" ? 1 : 3);
       const url = through(server.url, proxy.port);
       const pools: Pool[] = [];
@@ -136,45 +161,57 @@ function neonOver(transport: "http" | "pool"): Kind {
           await server.settled();
           server.reset();
         },
+        ...own && { crash: () => crash(own) },
         async [Symbol.asyncDispose]() {
           await proxy.stop();
           await server.stop();
+          await database?.drop();
+          await own?.stop();
         },
       };
     },
   };
 }
 
-const overPlanetScale: Kind = {
-  name: "planetscale",
-  missing: mariadbMissing(),
-  interactive: true,
-  async start(options) {
-    const server = await startFront({ transactionTimeout: 1000 });
-    const proxy = proxyTo(server.port, options, 5);
-    const url = through(server.url, proxy.port);
-    return {
-      proxy,
-      open: () => planetscale({ url, timeout: TIMEOUT }),
-      truth: (sql) => server.db.query(sql),
-      async settled() {
-        await proxy.settled();
-        while (server.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-        await server.settled();
-        server.reset();
-      },
-      async [Symbol.asyncDispose]() {
-        await proxy.stop();
-        await server.stop();
-      },
-    };
-  },
-};
+function planetscaleOver(crashes = false): Kind {
+  return {
+    name: "planetscale",
+    missing: mariadbMissing(),
+    interactive: true,
+    async start(options) {
+      const { own, database } = crashes ? await ownMariadb() : {};
+      const server = await startFront({ transactionTimeout: 1000, ...database && { database } });
+      const proxy = proxyTo(server.port, options, 5);
+      const url = through(server.url, proxy.port);
+      return {
+        proxy,
+        open: () => planetscale({ url, timeout: TIMEOUT }),
+        truth: (sql) => server.db.query(sql),
+        async settled() {
+          await proxy.settled();
+          while (server.transactions > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+          await server.settled();
+          server.reset();
+        },
+        ...own && { crash: () => crash(own) },
+        async [Symbol.asyncDispose]() {
+          await proxy.stop();
+          await server.stop();
+          await database?.drop();
+          await own?.stop();
+        },
+      };
+    },
+  };
+}
 
 export const places: readonly Kind[] = [
   libsqlOver("http"),
   libsqlOver("ws"),
   neonOver("http"),
   neonOver("pool"),
-  overPlanetScale,
+  planetscaleOver(),
 ];
+
+/** The same over servers that can be killed. */
+export const crashing: readonly Kind[] = [neonOver("http", true), neonOver("pool", true), planetscaleOver(true)];

@@ -32,6 +32,8 @@ export interface TortureOptions {
   readonly duplicates: boolean;
   /** The driver's own fetch, which Deno sends twice with. */
   readonly plainFetch?: boolean;
+  /** How often the database is killed meanwhile, where the place can do that. */
+  readonly crashes?: number;
   /** The caller does a commit again whose outcome is not known. */
   readonly retries?: boolean;
 }
@@ -226,12 +228,26 @@ export async function torture(kind: PlaceKind, options: TortureOptions): Promise
   const databases = Array.from({ length: options.workers }, () => place.open());
   const workers = databases.map((db, number) => new Worker(number, db, kind.interactive, options));
   let committed = 0;
+  const { crashes = 0 } = options;
+  let isCrashing = crashes > 0;
+  const crashed = (async () => {
+    for (let crash = 1; crash <= crashes; crash++) {
+      while (committed < crash * options.commits / (crashes + 1)) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await place.crash!();
+    }
+    isCrashing = false;
+  })();
   const working = workers.map(async (worker, i) => {
-    while (committed < options.commits && performance.now() < deadline) if (await worker.step()) committed++;
+    while ((committed < options.commits && performance.now() < deadline) || isCrashing) {
+      if (await worker.step()) committed++;
+      else await new Promise((resolve) => setTimeout(resolve, 1)); // Nobody answers; let others do something.
+    }
     await databases[i]!.close();
     worker.now = "nothing more";
   });
-  await dog.watch(() => workers.map(({ now }) => now).join(", "), Promise.all(working));
+  await dog.watch(() => workers.map(({ now }) => now).join(", "), Promise.all([...working, crashed]));
   const seconds = (performance.now() - started) / 1000;
   place.proxy.pause();
   const { requests } = place.proxy;

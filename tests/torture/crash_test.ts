@@ -1,0 +1,30 @@
+/**
+ * The database's process killed in the middle of commits, and started again on the same data: what was reported is so.
+ *
+ * @module
+ */
+import { assert } from "@std/assert";
+import { crashing } from "./places.ts";
+import { describe, isSound, torture } from "./run.ts";
+
+for (const place of crashing) {
+  Deno.test({
+    name: `commits while the database is killed: none lost, none doubled, none wrongly reported, ${place.name}` +
+      (place.missing ?? ""),
+    ignore: place.missing !== null,
+    async fn() {
+      const report = await torture(place, {
+        seed: 1,
+        commits: 300,
+        rate: 0,
+        workers: 12,
+        duplicates: false,
+        crashes: 3,
+      });
+      console.log(describe(report));
+      assert(isSound(report), describe(report));
+      const outcomes = new Set(report.attempts.map(({ outcome }) => outcome));
+      assert(outcomes.has("done") && outcomes.has("failed"), describe(report));
+    },
+  });
+}
