@@ -24,12 +24,12 @@ interface Answer {
   readonly body: any;
 }
 
-type Ask = (database: string, text: string, fails?: boolean) => Promise<Answer>;
+type Ask = (database: string, text: string, fails?: boolean, signal?: AbortSignal) => Promise<Answer>;
 
 function asker(fetch: (path: string, signal: AbortSignal) => Promise<Response>): Ask {
-  return async (database, text, fails = false) => {
+  return async (database, text, fails = false, signal = AbortSignal.timeout(HANGS)) => {
     const params = new URLSearchParams({ database, text, ...fails ? { fails: "" } : {} });
-    const response = await fetch(`/?${params}`, AbortSignal.timeout(HANGS));
+    const response = await fetch(`/?${params}`, signal);
     const body = await response.text();
     const isJson = response.headers.get("content-type")?.startsWith("application/json");
     return { status: response.status, body: isJson ? JSON.parse(body) : body };
@@ -137,6 +137,26 @@ async function runAll(t: Deno.TestContext, { hrana, neon, planetscale }: Servers
       assertEquals(texts(await planetscale!.run(select), "planetscale"), written);
       assertEquals(await settled(() => planetscale!.transactions + planetscale!.sessions), 0);
     },
+  });
+
+  await t.step("clients that go away leave nothing open", async () => {
+    for (
+      const { database, server } of [
+        { database: "libsql http", server: hrana },
+        { database: "libsql ws", server: hrana },
+        { database: "neon", server: neon },
+        { database: "neon ws", server: neon },
+      ]
+    ) {
+      const { latency } = server;
+      server.latency = 60; // of some six trips
+      await Promise.all([100, 200, 300, 400].map((after) => {
+        return ask(database, `${database} ${after}`, false, AbortSignal.timeout(after)).catch(() => {});
+      }));
+      server.latency = latency;
+      assertEquals(await settled(() => hrana.openStreams + hrana.sockets + neon.sockets), 0);
+      assertEquals(await ask(database, `${database} after`), done(`${database} after`));
+    }
   });
 
   for (const database of ["neon pool", "neon client"]) {
