@@ -5,21 +5,35 @@
  */
 import { causes } from "./causes.ts";
 
+/** What a guard says through an error (sql/guard.ts, sql/mysql_guard.ts): a password of a word of it must not garble it. */
+const guard = /(ledge:(?:stale|require|increment|conflict)(?::\d+)*)/;
+
 /**
- * A function that takes these secrets out of a text, and whatever looks like one: a token after "Bearer", a JWT, the
- * user and the query of a URL.
+ * A function that takes these secrets out of a text, as they are and as they are written in JSON and in a URL, and
+ * whatever looks like one: a token after "Bearer", a JWT, the user and the query of a URL. The text may hold a value of
+ * megabytes that somebody else chose: each pattern takes one pass over it.
  */
 export function redactor(secrets: readonly (string | undefined)[] = []): (text: string) => string {
-  const named = secrets.filter((secret): secret is string => secret !== undefined && secret !== "");
-  named.sort((a, b) => b.length - a.length);
-  return (text) => {
+  const named = [...new Set(secrets.flatMap(forms))].sort((a, b) => b.length - a.length);
+  const bare = (text: string): string => {
     for (const secret of named) text = text.replaceAll(secret, "***");
-    return text
-      .replace(/\b(Bearer\s+)[^\s"',)]+/gi, "$1***")
-      .replace(/\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, "***")
-      .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, "$1***@")
-      .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?"'<>()]*)\?[^\s"'<>()]*/gi, "$1?***");
+    return text;
   };
+  return (text) => {
+    const parts = named.length === 0 ? [text] : text.split(guard).map((part, i) => i % 2 === 0 ? bare(part) : part);
+    return parts.join("")
+      .replace(/\b(Bearer\s+)[^\s"',)]+/gi, "$1***")
+      .replace(/\beyJ[\w.-]*/g, (word) => word.includes(".") ? "***" : word)
+      .replace(/:\/\/[^\s/?#"']*@/g, "://***@")
+      .replace(/:\/\/[^\s"'<>()]*/g, (url) => url.includes("?") ? `${url.slice(0, url.indexOf("?"))}?***` : url);
+  };
+}
+
+/** The ways in which a secret may be written. */
+function forms(secret: string | undefined): string[] {
+  if (secret === undefined || secret === "") return [];
+  const written = [secret, JSON.stringify(secret).slice(1, -1)];
+  return secret.isWellFormed() ? [...written, encodeURIComponent(secret)] : written;
 }
 
 /** What copies keep of the drivers' own properties. */
