@@ -106,14 +106,14 @@ export class ExpiredPropertyError extends LedgeError {
 export class StaleDataError extends LedgeError {
   /** `"LEDGE_STALE_DATA"`. */
   readonly code = "LEDGE_STALE_DATA";
-  /** The first instance found stale, when it is known. */
-  readonly instance: object | null;
+  /** The first instance found stale, when it is known. Not shown with the error, in a log or as JSON: it holds a row. */
+  declare readonly instance: object | null;
   /** How many rows of the same statement were stale, at least one. */
   readonly count: number;
   /** Makes an error; the instance is null unless given, the count 1. */
   constructor(message: string, options: { instance?: object | null; count?: number; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
-    this.instance = options.instance ?? null;
+    Object.defineProperty(this, "instance", { value: options.instance ?? null });
     this.count = options.count ?? 1;
   }
 }

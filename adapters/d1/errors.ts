@@ -12,7 +12,8 @@ import {
   StatementError,
   TimeoutError,
 } from "../../src/errors.ts";
-import { readSqliteError, type SqliteRule } from "../shared/sqlite_errors.ts";
+import { withoutSecrets } from "../shared/secrets.ts";
+import { readSqliteError, type SqliteRule, withoutValues } from "../shared/sqlite_errors.ts";
 
 /** What D1 says of statements, beside SQLite's own words. */
 const statements: readonly SqliteRule[] = [
@@ -21,8 +22,6 @@ const statements: readonly SqliteRule[] = [
     text: /^No SQL statements detected|^SQL code did not contain a statement|^Type '\w+' not supported/,
     make: StatementError,
   },
-  { text: /LIKE or GLOB pattern too complex|^Expression tree is too large/, make: StatementError },
-  { text: /^too many (?:SQL variables|terms|columns|arguments)/, make: StatementError },
   { text: /^Wrong number of parameter|^To execute a transaction, please use/, make: StatementError },
 ];
 
@@ -43,12 +42,15 @@ const service: readonly { readonly text: RegExp; readonly make: typeof DatabaseE
 /** The error of Ledge for whatever D1 threw. A LedgeError comes back as it is. */
 export function translate(thrown: unknown, where: string): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = withoutValues(thrown instanceof Error ? thrown.message : String(thrown));
   const said = message.replace(/^(?:D1_(?:EXEC_|TYPE_)?ERROR: )+/, "");
   const [, words = said, result, extended] =
     /^([\s\S]*?): (SQLITE_[A-Z]+)(?: \(extended: (SQLITE_[A-Z_]+)\))?$/.exec(said) ?? [];
   const code = extended ?? result;
-  const options: DatabaseErrorOptions = { cause: thrown, ...(code === undefined ? {} : { driverCode: code }) };
+  const options: DatabaseErrorOptions = {
+    cause: withoutSecrets(thrown, withoutValues),
+    ...(code === undefined ? {} : { driverCode: code }),
+  };
   const found = readSqliteError(words, code, statements);
   if (found !== undefined) {
     return new found.make(code === undefined ? words : `${words} (${code})`, { ...options, ...found.details });

@@ -19,7 +19,7 @@ import {
 import { causes } from "../shared/causes.ts";
 import { deepest, type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
-import { readSqliteError, type SqliteRule } from "../shared/sqlite_errors.ts";
+import { readSqliteError, type SqliteRule, withoutValues } from "../shared/sqlite_errors.ts";
 
 /** What is known of a call that failed, besides the error. */
 export interface Failure extends SharedFailure {
@@ -61,27 +61,30 @@ const rules: readonly SqliteRule[] = [
 ];
 
 /**
- * The error of Ledge for whatever the driver threw. A LedgeError comes back as it is. The server's words are kept in full
- * (guards speak through them), only secrets are taken out, of the causes too.
+ * The error of Ledge for whatever the driver threw. A LedgeError comes back as it is. The server's words are kept
+ * (guards speak through them); secrets and values are taken out, of the causes too.
  */
 export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
   const error = asDriverError(thrown);
   const { where, redact, status = statusOf(error), batch = 0 } = failure;
   const code = codeOf(error);
-  const message = redact(messageOf(error));
+  // What it is told by is not redacted: a token may be a word of it.
+  const said = withoutValues(messageOf(error));
+  const message = redact(said);
+  const hide = (text: string) => redact(withoutValues(text));
   const { statementIndex: index } = error;
   const options: DatabaseErrorOptions = {
-    cause: withoutSecrets(thrown, redact),
+    cause: withoutSecrets(thrown, hide),
     driverCode: code,
     statementIndex: typeof index === "number" && index < batch ? index : undefined,
   };
   const ambiguous = { ...options, notApplied: failure.uncommitted ?? false };
-  if (code === "CLIENT_CLOSED" || /^Client is closed: .*manually closed/.test(message)) {
+  if (code === "CLIENT_CLOSED" || /^Client is closed: .*manually closed/.test(said)) {
     return new InvalidStateError(`${where} is closed: its client was closed`, { cause: options.cause });
   }
   // The driver found it while it read the answer: what was sent has been applied.
-  if (error.name === "RangeError" && /safely represented/.test(message)) {
+  if (error.name === "RangeError" && /safely represented/.test(said)) {
     const advice = 'make the client with intMode: "bigint"';
     return new DataError(
       `${where} answered an integer above 2^53, which this client cannot read; ${advice}`,
@@ -91,7 +94,7 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const refused = refusal(status, message, where, "authToken", options);
   if (refused !== undefined) return refused;
 
-  const words = message.replace(/^SQL(?:ite)?(?: input)? error: /, "");
+  const words = said.replace(/^SQL(?:ite)?(?: input)? error: /, "");
   const found = readSqliteError(words, code, rules);
   if (found !== undefined) return new found.make(withCode(message, code), { ...options, ...found.details });
   if (isBroken(error, status)) return noAnswer(error, status, failure, options, redact(messageOf(deepest(error))));

@@ -61,17 +61,19 @@ const rules: readonly { readonly code: RegExp; readonly make: Make; readonly isL
 ];
 
 /**
- * The error of Ledge for whatever the driver threw. A LedgeError comes back as it is. The server's words are kept in full
- * (guards speak through them), its details are not (they hold the values of rows), and secrets are taken out, of the
+ * The error of Ledge for whatever the driver threw. A LedgeError comes back as it is. The server's words are kept, without
+ * the value that it could not take; its details are not (they hold the values of rows), and secrets are taken out, of the
  * causes too.
  */
 export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
   const { where, redact, uncommitted = false } = failure;
   const error = asError(thrown);
-  const cause = withoutSecrets(error, redact);
-  const message = redact(error.message);
   const code = codeOf(error);
+  const words = withoutValues(error.message, code);
+  const hide = words === error.message ? redact : (text: string) => redact(text.replaceAll(error.message, words));
+  const cause = withoutSecrets(error, hide);
+  const message = redact(words);
   const options: DatabaseErrorOptions = {
     cause,
     ...(code === undefined ? {} : { driverCode: code }),
@@ -86,9 +88,9 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (/^(?:Client was closed|Cannot use a pool after calling end)/.test(message)) {
     return new InvalidStateError(`${where} is closed: its client was closed`, { cause });
   }
-  const said = /\(HTTP status (\d{3})\)/.exec(message)?.[1];
+  const said = /\(HTTP status (\d{3})\)/.exec(words)?.[1];
   const status = said === undefined ? undefined : Number(said);
-  const refused = refusal(isLogin.test(message) ? 401 : status, message, where, "the connection string", options);
+  const refused = refusal(isLogin.test(words) ? 401 : status, message, where, "the connection string", options);
   if (refused !== undefined) return refused;
   if (status === 413) {
     return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
@@ -100,6 +102,15 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
 }
 
 const isLogin = /password authentication failed|\bJWT\b|authorization token|missing password/i;
+
+/**
+ * What the server says, without the value that it could not take: `invalid input syntax for type integer: "…"`. Guards
+ * speak through such a value, and keep it. A name that it says in place of a value goes too.
+ */
+function withoutValues(words: string, code: string | undefined): string {
+  const quotes = code?.startsWith("22") || words.startsWith("syntax error in tsquery");
+  return quotes ? words.replace(/"(?!ledge:(?:stale|require)(?::\d+)+"$)[\s\S]*"/, '"…"') : words;
+}
 
 /** WebSockets tell of an error by an event, whose message some runtimes leave out. */
 export function asError(thrown: unknown): Error {

@@ -30,11 +30,14 @@ export function toText(statements: readonly Statement[], readOnly: boolean): Tex
     const text = fromFirstWord(sql);
     check.noControl(text, allowed);
     if (sql.includes("\0")) throw new ValidationError(`${check.name} holds a NUL character; nothing was sent`);
+    // The protocol counts them in 16 bits: more would be taken for fewer, and their bytes for something else.
+    if (params.length > maxParams) check.refuse(`has ${params.length} values, and PostgreSQL takes ${maxParams}`);
     if (readOnly && writing.test(text) && !isRead(sql)) check.refuseWrite();
     return { sql, params: check.values(params, toParam) };
   });
 }
 
+const maxParams = 65_535;
 const allowed = /^rollback(?:\s+(?:work|transaction))?\s+to\b|^(?:rollback|commit)\s+prepared\b/i;
 /** What plainly writes, or may; a function that it calls is the server's to refuse. */
 const writing = /^(?:insert|update|delete|merge|truncate|create|drop|alter|with|select|copy|grant|revoke|comment)\b/i;

@@ -57,11 +57,24 @@ const rules: readonly SqliteRule[] = [
   { text: /^not authorized/i, code: /^SQLITE_AUTH/, make: AuthenticationError },
   {
     text:
+      /^parser stack overflow|^Expression tree is too large|LIKE or GLOB pattern too complex|^too many (?:SQL variables|terms|columns|arguments)/,
+    make: StatementError,
+  },
+  {
+    text:
       /^no such |^near "|^incomplete input|^unrecognized token|has no column named|^ambiguous column|^wrong number of arguments|^misuse of|already exists$|^no query solution|\d+ values? for \d+ columns?|columns but \d+ values|^SELECTs to the left|^sub-select returns/,
     code: /^SQLITE_RANGE$/,
     make: StatementError,
   },
 ];
+
+/** What SQLite says, without the few values that it repeats. Guards speak through a JSON path, and keep it. */
+export function withoutValues(words: string): string {
+  return words
+    .replace(/(JSON path(?: error near|:) )'(?!ledge:(?:stale|require)(?::\d+)+')[\s\S]*'/, "$1'…'")
+    .replace(/(fts5: syntax error near )"[\s\S]*"/, '$1"…"')
+    .replace(/(malformed MATCH expression: )\[[\s\S]*\]/, "$1[…]");
+}
 
 /** What an error of SQLite's is, and what it names; after SQLite's own rules come those of who calls. */
 export function readSqliteError(

@@ -56,12 +56,12 @@ export interface UnresolvedReference {
 
 /** References that have no row; nothing was put in their places. */
 export class UnresolvedReferenceError extends NoResultError {
-  /** All of them, in the order in which they were given. */
-  readonly references: readonly UnresolvedReference[];
+  /** All of them, in the order in which they were given. Not shown with the error, in a log or as JSON: they hold keys. */
+  declare readonly references: readonly UnresolvedReference[];
   /** Makes an error. */
   constructor(message: string, references: readonly UnresolvedReference[]) {
     super(message);
-    this.references = references;
+    Object.defineProperty(this, "references", { value: references });
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { describe, isDate } from "../sql/codecs.ts";
 
 /** A primary key as a Map's key: equal for equal keys of one model. */
 export type KeyToken = string | number | bigint;
@@ -14,7 +15,9 @@ function part(value: unknown): KeyToken {
   if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
   if (value instanceof Date) return value.getTime();
   if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return String(value);
+  if (typeof value !== "object") return String(value);
+  // An array or an object could be taken for another key, or not be text at all ({ toString: 1 }).
+  throw new ValidationError(`A key must be made of values that a column can hold, got ${describe(value)}`);
 }
 
 /** The token of a key's values, in the order of the key's columns; null when one is missing. */
@@ -67,15 +70,15 @@ function tuple(columns: readonly MappedColumn[], key: unknown): unknown[] | null
   );
 }
 
-/** A key for a message: the values are what the caller gave, shortened. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A key for a message. Of text only a UUID is shown: another may be an address, or a token that lets somebody in. */
 export function showKey(values: readonly unknown[]): string {
   const shown = values.map((value) => {
-    const text = typeof value === "bigint"
-      ? `${value}`
-      : value instanceof Date
+    if (typeof value === "string") return UUID.test(value) ? `"${value}"` : '"…"';
+    return isDate(value) && !Number.isNaN(value.getTime())
       ? value.toISOString()
-      : JSON.stringify(value) ?? "undefined";
-    return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+      : describe(value).replace(/^(?:number|bigint|boolean) /, "");
   });
   return shown.length === 1 ? shown[0]! : `(${shown.join(", ")})`;
 }
