@@ -6,6 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
+import { quoted } from "../sql/identifier.ts";
 import type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "../sql/table.ts";
 import { Column } from "./columns.ts";
 import { extensionOf, familyOf, relationsOf } from "./family.ts";
@@ -224,7 +225,7 @@ export class Mapper implements TableInfo {
     if (column !== undefined) return column;
     const relation = this.relation(property) !== undefined ? "; it is a relation, and a column is needed" : "";
     throw new ValidationError(
-      `${this.model} has no column property ${JSON.stringify(property)} to ${doing}${relation}`,
+      `${this.model} has no column property ${quoted(property)} to ${doing}${relation}`,
     );
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { quoted } from "../sql/identifier.ts";
 import { Column } from "./column.ts";
 import { checkKind, familyOf, relationsOf } from "./family.ts";
 import { nearest } from "./nearest.ts";
@@ -70,7 +71,7 @@ function expectValues(call: string, values: unknown): asserts values is Values {
 /** Refuses what a property cannot be given. Own properties only are looked at, so that `__proto__` is but a name. */
 function expectValue(call: string, model: RuntimeModel, property: string, value: unknown): void {
   const column = Object.hasOwn(model.columns, property) ? model.columns[property] : undefined;
-  const name = JSON.stringify(property);
+  const name = quoted(property);
   if (column === undefined) {
     const relations = relationsOf(model);
     if (Object.hasOwn(relations, property)) {

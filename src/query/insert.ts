@@ -186,6 +186,9 @@ function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: 
   const { update } = conflict as { update?: readonly string[] | object };
   const columns = conflictTarget(mapper, conflict).map((column) => dialect.quote(column.name));
   if (update === undefined) return dialect.onConflict(columns, null);
+  if (typeof update !== "object" || update === null) {
+    throw new ValidationError(`onConflict() of ${mapper.model} takes its update as properties or an object of values`);
+  }
   const context = { mapper, dialect, params };
   const sets = Array.isArray(update)
     ? (update as readonly string[]).map((property) => {

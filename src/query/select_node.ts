@@ -6,11 +6,22 @@
 import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Dialect, RowLock } from "../sql/dialect.ts";
+import { isBytes } from "../sql/codecs.ts";
+import { quoted } from "../sql/identifier.ts";
 import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
 import { totalOrder, writeAfter } from "./keyset.ts";
-import { columnList, type OrderItem, type QueryContext, tableName, writeOrder, writeWhere } from "./where.ts";
+import {
+  columnList,
+  CONDITION_DEPTH,
+  type OrderItem,
+  type QueryContext,
+  tableName,
+  tooDeep,
+  writeOrder,
+  writeWhere,
+} from "./where.ts";
 
 /** Relations to load, by name, each with those to load from there. */
 export type IncludeTree = ReadonlyMap<string, IncludeTree>;
@@ -85,7 +96,7 @@ export interface LockOptions {
 /** Reads a lock as users give it: `true` locks for an update. */
 export function parseLock(lock: boolean | LockOptions | undefined): RowLock | null {
   if (lock === undefined || lock === false) return null;
-  const { share, ...rest } = lock === true ? {} as LockOptions : lock;
+  const { share, ...rest }: LockOptions = lock === true ? {} : Object(lock);
   if (rest.skipLocked && rest.noWait) {
     throw new ValidationError("A lock cannot both skip locked rows and fail on them; give skipLocked or noWait");
   }
@@ -121,7 +132,7 @@ export function toCount(node: SelectNode, dialect: Dialect): Statement {
 
 /** Whether the SQL of a node's own may give other rows each time it is run. */
 export function isVolatileNode(node: SelectNode): boolean {
-  return mentions(userSql(node), isVolatile);
+  return mentions(userSql(node), isVolatile, node.mapper);
 }
 
 /** Where SQL of the user's can stand in a query. */
@@ -129,20 +140,30 @@ function userSql({ where, order }: SelectNode): unknown {
   return [where, order.filter((item) => item instanceof Sql)];
 }
 
-/** Whether some text of the user's SQL in a value passes a test. */
-function mentions(value: unknown, test: (text: string) => boolean): boolean {
+/** Whether some text of the user's SQL in a value passes a test. Throws a ValidationError for conditions that are too deep. */
+function mentions(value: unknown, test: (text: string) => boolean, mapper: Mapper, depth = 0): boolean {
+  // A condition in a list is two levels, and around them all are those of userSql, an operator and its values.
+  if (depth > 2 * CONDITION_DEPTH + 8) throw tooDeep(mapper);
   if (value instanceof Sql) {
     return value.parts.some((part) =>
-      part.kind === "text" ? test(part.text) : part.kind === "value" && mentions(part.value, test)
+      part.kind === "text" ? test(part.text) : part.kind === "value" && mentions(part.value, test, mapper, depth + 1)
     );
   }
-  if (Array.isArray(value)) return value.some((item) => mentions(item, test));
-  return typeof value === "object" && value !== null &&
-    Object.values(value).some((item) => mentions(item, test));
+  if (typeof value !== "object" || value === null || isBytes(value)) return false;
+  return Object.values(value).some((item) => mentions(item, test, mapper, depth + 1));
 }
 
-/** Reads what to include, as users write it. Throws a ValidationError for what is no relation. */
-export function parseInclude(mapper: Mapper, include: unknown): IncludeTree {
+/**
+ * How many relations may follow each other in an include: the statement of each level holds those before it, and from some
+ * level on SQLite's parser overflows, while PostgreSQL plans for seconds.
+ */
+const INCLUDE_DEPTH = 10;
+
+/** Reads what to include, as users write it. Throws a ValidationError for what is no relation, and for too many in a row. */
+export function parseInclude(mapper: Mapper, include: unknown, depth = 0): IncludeTree {
+  if (depth > INCLUDE_DEPTH) {
+    throw new ValidationError(`An include must be at most ${INCLUDE_DEPTH} relations deep; load() goes on from there`);
+  }
   if (include === undefined || include === true) return new Map();
   if (Array.isArray(include)) {
     return new Map(include.map((name) => [requireRelation(mapper, name).name, new Map()]));
@@ -158,7 +179,7 @@ export function parseInclude(mapper: Mapper, include: unknown): IncludeTree {
       if (deeper === undefined || deeper === false || deeper === null) {
         throw new ValidationError(`include.${name} of ${mapper.model} must be true or what to include from there`);
       }
-      return [name, parseInclude(relation.target, deeper)];
+      return [name, parseInclude(relation.target, deeper, depth + 1)];
     }),
   );
 }
@@ -168,9 +189,7 @@ function requireRelation(mapper: Mapper, name: unknown): MappedRelation {
   if (relation !== undefined) return relation;
   const known = mapper.relations.map((r) => r.name).join(", ");
   throw new ValidationError(
-    `${mapper.model} has no relation ${JSON.stringify(name)} to include; ${
-      known === "" ? "it has none" : `it has ${known}`
-    }`,
+    `${mapper.model} has no relation ${quoted(name)} to include; ${known === "" ? "it has none" : `it has ${known}`}`,
   );
 }
 
@@ -183,7 +202,7 @@ export function mergeIncludes(a: IncludeTree, b: IncludeTree): IncludeTree {
 
 /** The tables that a query reads, with what it includes; "all" where SQL of the user's has a SELECT of its own. */
 export function tablesOf(node: SelectNode): Set<string> | "all" {
-  return mentions(userSql(node), hasSelect) ? "all" : includedTables(node, new Set());
+  return mentions(userSql(node), hasSelect, node.mapper) ? "all" : includedTables(node, new Set());
 }
 
 function hasSelect(text: string): boolean {

@@ -8,6 +8,7 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { columnName as propertyName, isBytes, isDate } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import { quoted } from "../sql/identifier.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
 
@@ -59,16 +60,25 @@ function joinConditions(written: readonly string[]): string {
   return written.length === 0 ? "" : ` WHERE ${written.join(" AND ")}`;
 }
 
-function writeCondition(condition: unknown, context: QueryContext): string {
+/** How deep conditions may be nested: deeper ones overflow SQLite's parser, and far deeper ones any stack. */
+export const CONDITION_DEPTH = 32;
+
+/** The refusal of conditions that are nested deeper. */
+export function tooDeep({ model }: Mapper): ValidationError {
+  return new ValidationError(`A condition on ${model} must be nested at most ${CONDITION_DEPTH} deep`);
+}
+
+function writeCondition(condition: unknown, context: QueryContext, depth = 0): string {
+  if (depth > CONDITION_DEPTH) throw tooDeep(context.mapper);
   if (condition instanceof Sql) return `(${writeSql(condition, context.dialect, context.params)})`;
   if (typeof condition !== "object" || condition === null || Array.isArray(condition)) {
     throw new ValidationError(`A condition on ${context.mapper.model} must be an object of properties or sql\`…\``);
   }
   const parts: string[] = [];
   for (const [property, value] of Object.entries(condition)) {
-    if (property === "and" || property === "or") parts.push(writeList(property, value, context));
+    if (property === "and" || property === "or") parts.push(writeList(property, value, context, depth));
     else if (property === "not") {
-      const inner = writeCondition(value, context);
+      const inner = writeCondition(value, context, depth + 1);
       // Of an empty condition, which always holds: never. NULL counts as not holding on both sides, as in SQL.
       parts.push(inner === "" ? "1 = 0" : `NOT ${inner}`);
     } else parts.push(writeColumn(context.mapper.column(property, "compare"), value, context));
@@ -76,11 +86,11 @@ function writeCondition(condition: unknown, context: QueryContext): string {
   return parts.length === 0 ? "" : `(${parts.join(" AND ")})`;
 }
 
-function writeList(word: "and" | "or", value: unknown, context: QueryContext): string {
+function writeList(word: "and" | "or", value: unknown, context: QueryContext, depth: number): string {
   if (!Array.isArray(value)) {
     throw new ValidationError(`"${word}" in a condition on ${context.mapper.model} must be an array`);
   }
-  const parts = value.map((item) => writeCondition(item, context) || "1 = 1");
+  const parts = value.map((item) => writeCondition(item, context, depth + 1) || "1 = 1");
   if (parts.length === 0) return word === "and" ? "1 = 1" : "1 = 0";
   return `(${parts.join(word === "and" ? " AND " : " OR ")})`;
 }
@@ -138,7 +148,7 @@ function writeOperator(column: MappedColumn, operator: string, operand: unknown,
     return dialect.like(left, dialect.placeholder(params.length));
   }
   throw new ValidationError(
-    `${JSON.stringify(operator)} on ${propertyName(column)} is not an operator; ` +
+    `${quoted(operator)} on ${propertyName(column)} is not an operator; ` +
       "there are eq, ne, in, notIn, isNull, gt, gte, lt, lte, between, like, startsWith, endsWith and contains",
   );
 }
@@ -201,9 +211,12 @@ export type OrderItem = { readonly column: MappedColumn; readonly descending: bo
 
 /** Reads an order as users write it. */
 export function parseOrder(order: unknown, mapper: Mapper): OrderItem[] {
-  if (Array.isArray(order)) return order.flatMap((item) => parseOrder(item, mapper));
+  return (Array.isArray(order) ? order : [order]).flatMap((item) => parseItem(item, mapper));
+}
+
+function parseItem(order: unknown, mapper: Mapper): OrderItem[] {
   if (order instanceof Sql) return [order];
-  if (typeof order !== "object" || order === null) {
+  if (Array.isArray(order) || typeof order !== "object" || order === null) {
     throw new ValidationError(
       `An order of ${mapper.model} must be an object like { ${mapper.key[0]!.property}: "asc" } or sql\`…\``,
     );

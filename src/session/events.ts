@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { quoted } from "../sql/identifier.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { ObjectState } from "../state/instance_state.ts";
 import type { Session } from "./session.ts";
@@ -172,7 +173,7 @@ export class Handlers {
   /** Adds a handler; one that is there already only gets the new options. */
   on<N extends Name>(name: N, handler: EventHandler<N>, options: HandlerOptions = {}): void {
     if (!NAMES.includes(name)) {
-      throw new ValidationError(`There is no event ${JSON.stringify(name)}; there are ${NAMES.join(", ")}`);
+      throw new ValidationError(`There is no event ${quoted(name)}; there are ${NAMES.join(", ")}`);
     }
     if (typeof handler !== "function") throw new ValidationError(`A handler of ${name} must be a function`);
     for (const option of Object.keys(options)) {

@@ -12,6 +12,7 @@ import type {
   TransactionOptions,
 } from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
+import { quoted } from "../sql/identifier.ts";
 import { isConnection } from "./joined.ts";
 import { type Binds, checkRouting, type Routing } from "./routing.ts";
 
@@ -116,11 +117,14 @@ const MODES = ["auto", "batch", "interactive"];
 /** The isolation levels, weakest first. */
 const LEVELS: readonly IsolationLevel[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
 
-/** Throws a ValidationError for an option that is not there. */
+/** Throws a ValidationError for an option that is not there, and for what are no options. */
 export function refuseUnknown(options: object, known: readonly string[], what: string): void {
+  if (typeof options !== "object" || options === null) {
+    throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);
+  }
   for (const name of Object.keys(options)) {
     if (!known.includes(name) && (options as Record<string, unknown>)[name] !== undefined) {
-      throw new ValidationError(`${what} has no option ${JSON.stringify(name)}; there are ${known.join(", ")}`);
+      throw new ValidationError(`${what} has no option ${quoted(name)}; there are ${known.join(", ")}`);
     }
   }
 }
@@ -206,6 +210,9 @@ export function checkSettings(
   { dialect, description }: Database,
 ): void {
   if (settings === undefined) return;
+  if (typeof settings !== "object" || settings === null) {
+    throw new ValidationError('Settings must be an object of texts, as { "app.user": "ann" }');
+  }
   if (dialect.settings === undefined) {
     throw new UnsupportedError(`${description} has no transaction-local settings; leave settings out`);
   }

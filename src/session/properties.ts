@@ -38,6 +38,9 @@ function refuseAssign(state: InstanceState, column: MappedColumn, value: unknown
 
 /** Makes some of what an instance holds unknown: columns until they are refreshed, relations until they are loaded. */
 export function expireProperties(tracker: Tracker, state: InstanceState, properties: readonly string[]): void {
+  if (!Array.isArray(properties)) {
+    throw new ValidationError(`expire() of ${state.mapper.model} takes an array of properties`);
+  }
   const relations = properties.filter((name) => state.mapper.relation(name) !== undefined);
   const columns = properties.filter((name) => !relations.includes(name)).map((name) =>
     state.mapper.column(name, "expire")

@@ -211,7 +211,8 @@ export class Reading implements QueryRunner {
   }
 
   /** A page of a query, by key. */
-  page(node: SelectNode, { size, after, ...options }: PageOptions): Promise<Page<object>> {
+  page(node: SelectNode, asked: PageOptions): Promise<Page<object>> {
+    const { size, after, ...options }: PageOptions = Object(asked);
     return this.#query(node, "page", options, async () => {
       requireSize(size, "page()");
       if (node.limit !== null || node.offset !== null) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { quoted } from "../sql/identifier.ts";
 import type { Mark } from "./extras.ts";
 import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
 
@@ -54,7 +55,7 @@ export class Scopes {
       ? this.#savepoints.findLast(({ name }) => name === target)
       : this.#savepoints.find((one) => one === target);
     if (scope !== undefined) return scope;
-    const what = typeof target === "string" ? JSON.stringify(target) : "like this";
+    const what = typeof target === "string" ? quoted(target) : "like this";
     throw new ValidationError(`There is no open savepoint ${what} to roll back to`);
   }
 

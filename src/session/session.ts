@@ -331,8 +331,9 @@ export class Session {
   ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
     const found = await this.#transactions.run("get", () => {
       const mapper = mapperOf(model);
-      const { include, lock, ...how } = options;
       refuseUnknown(options, ["include", "populateExisting", "lock", "signal", "timeout"], "get()");
+      const { include, lock, ...how } = options;
+      if (!Array.isArray(keys)) throw new ValidationError(`getAll(${mapper.model}) takes an array of keys`);
       const values = keys.map((key) => parseKey(mapper, key));
       return this.#reading.get(mapper, values, parseInclude(mapper, include), { ...how, lock: parseLock(lock) });
     });
@@ -895,6 +896,11 @@ export class Session {
     requireVerifiable(state, this.#options.optimistic === "all");
     const { version } = state.mapper;
     if (expectedVersion !== undefined) {
+      if (typeof expectedVersion !== "number") {
+        throw new ValidationError(
+          `The expected version of ${label(state)} must be a number, not ${typeof expectedVersion}`,
+        );
+      }
       if (version === null) {
         throw new ValidationError(`${label(state)} has no version column to compare ${expectedVersion} with`);
       }

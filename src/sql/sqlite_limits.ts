@@ -16,11 +16,14 @@ export interface SqliteLimits {
   readonly wideIntegers: boolean;
 }
 
-/** SQLite's own limits, as far as they matter: 32,766 placeholders since 3.32 (SQLITE_MAX_VARIABLE_NUMBER). */
+/**
+ * SQLite's own limits, as far as they matter: 32,766 placeholders since 3.32 (SQLITE_MAX_VARIABLE_NUMBER), patterns of
+ * 50,000 bytes (SQLITE_MAX_LIKE_PATTERN_LENGTH).
+ */
 export const UNLIMITED: SqliteLimits = {
   maxParameters: 32_766,
   maxValueBytes: Infinity,
-  maxPatternBytes: Infinity,
+  maxPatternBytes: 50_000,
   wideIntegers: true,
 };
 

@@ -51,7 +51,8 @@ function tag<T = unknown>(strings: TemplateStringsArray, ...values: readonly unk
   const all: SqlPart[] = [];
   strings.forEach((text, i) => {
     if (text !== "") all.push({ kind: "text", text });
-    if (i < values.length) all.push(...parts(values[i]));
+    // One by one: as arguments of one call, as many as a join can have overflow the stack.
+    if (i < values.length) { for (const part of parts(values[i])) all.push(part); }
   });
   return new Sql<T>(all);
 }
@@ -81,11 +82,13 @@ export const sql: SqlTag = /* @__PURE__ */ Object.assign(tag, {
 /** Writes a fragment for a dialect, appending its values to `params`. */
 export function writeSql(fragment: Sql, dialect: Dialect, params: SqlValue[]): string {
   let text = "";
+  // Once, and not for each value: a join can have thousands of them.
+  const what = `a value in sql\`${preview(fragment)}\``;
   for (const part of fragment.parts) {
     if (part.kind === "text") text += part.text;
     else if (part.kind === "identifier") text += part.names.map((name) => dialect.quote(name)).join(".");
     else {
-      params.push(dialect.encodeParam(part.value, `a value in sql\`${preview(fragment)}\``));
+      params.push(dialect.encodeParam(part.value, what));
       text += dialect.placeholder(params.length);
     }
   }
@@ -100,7 +103,9 @@ export function toStatement(fragment: Sql, dialect: Dialect): Statement {
 
 /** The text of a fragment for a message: values are shown as `?`, never written out. */
 export function preview(fragment: Sql): string {
-  const text = fragment.parts.map((p) => p.kind === "text" ? p.text : p.kind === "identifier" ? p.names.join(".") : "?")
+  const text = fragment.parts.slice(0, 61).map((p) =>
+    p.kind === "text" ? p.text : p.kind === "identifier" ? p.names.join(".") : "?"
+  )
     .join("");
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
