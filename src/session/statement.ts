@@ -7,7 +7,6 @@
 import { ValidationError } from "../errors.ts";
 import { type Compilable, compiled, isCompilable } from "../query/compilable.ts";
 import { isBytes, isDate } from "../sql/codecs.ts";
-import { quoted } from "../sql/identifier.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import {
   countPlaceholders,
@@ -111,7 +110,7 @@ function positional(text: string, values: Params, dialect: Dialect, what: string
     throw new ValidationError(
       needed > 0
         ? `The placeholders of ${what} are ${placeholder}; give their values as an array, in order`
-        : `There is no placeholder for ${quoted(names[0])} in ${what}`,
+        : `There is no placeholder :${names[0]!.slice(0, 60)} in ${what}`,
     );
   }
   if (needed !== values.length) {
@@ -168,7 +167,7 @@ function byName(
     from = at + written.length;
   }
   const unused = Object.keys(values).find((name) => !positions.has(name));
-  if (unused !== undefined) throw new ValidationError(`There is no placeholder for ${quoted(unused)} in ${what}`);
+  if (unused !== undefined) throw new ValidationError(`There is no placeholder :${unused.slice(0, 60)} in ${what}`);
   return { sql: sql + text.slice(from), params };
 }
 
