@@ -68,7 +68,7 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
   const error = asDriverError(thrown);
   const { where, redact, status = statusOf(error), batch = 0 } = failure;
-  const code = codeOf(error);
+  const code = codeOf(error, redact);
   // What it is told by is not redacted: a token may be a word of it.
   const said = withoutValues(messageOf(error));
   const message = redact(said);
@@ -114,9 +114,10 @@ function asDriverError(thrown: unknown): DriverError {
   return thrown instanceof Error ? thrown : { name: "Error", message: String(thrown) };
 }
 
-function codeOf(error: DriverError): string | undefined {
+function codeOf(error: DriverError, redact: (text: string) => string): string | undefined {
   const code = error.extendedCode ?? error.code;
-  return typeof code === "string" ? code : undefined;
+  // A server can answer anything; what is no code may be what it was sent.
+  return typeof code === "string" && /^\w{1,60}$/.test(code) && redact(code) === code ? code : undefined;
 }
 
 /** The driver puts the code before the message, twice for a batch. */

@@ -79,7 +79,8 @@ export function checkOptions(options: LibsqlOptions, allowLocal: boolean): Targe
     );
   }
   const [, scheme = "", authority = ""] = match;
-  if (authority.includes("@")) {
+  // Behind the authority too: a password with a mark that it should have had encoded would be shown as the host.
+  if (url.replace(/\bauthToken=[^&#]*/gi, "").includes("@")) {
     throw new ValidationError("libsql() cannot use a url with a user name or password; pass a token as authToken");
   }
   const isPlain = /[?&]tls=0(?:&|$)/.test(url);

@@ -145,6 +145,8 @@ function parse(connectionString: string) {
   try {
     if (match === null) throw new TypeError("Another scheme");
     url = new URL(`http:${match[1]}`);
+    // A password with a mark that it should have had encoded would be shown as the host or the database.
+    if (`${url.pathname}${url.search}${url.hash}`.includes("@")) throw new TypeError("A password in the path");
   } catch {
     throw new ValidationError(
       "neon() cannot use this connection string; it must be postgresql://user:password@host/database",
@@ -156,8 +158,17 @@ function parse(connectionString: string) {
     user: url.username,
     password,
     database: decode(url.pathname.slice(1)),
-    secrets: [password, url.password, /^postgres(?:ql)?:\/\/[^:@/]*:([^@]*)@/.exec(connectionString)?.[1]],
+    secrets: [password, url.password, /^postgres(?:ql)?:\/\/[^:@/]*:(.*)@/s.exec(connectionString)?.[1]],
   };
+}
+
+/** The password of a connection string that the driver took, in the ways in which it may be written. */
+function secretsIn(connectionString: string): (string | undefined)[] {
+  try {
+    return parse(connectionString).secrets;
+  } catch {
+    return [];
+  }
 }
 
 function decode(text: string): string {
@@ -172,7 +183,8 @@ function decode(text: string): string {
 export function redactorOf({ pool, client }: NeonParts): (text: string) => string {
   const secrets = [pool && (pool as { options?: unknown }).options, client].flatMap((holder) => {
     const { password, connectionString } = Object(holder) as Record<string, unknown>;
-    return [password, connectionString].filter((secret) => typeof secret === "string");
+    const own = [password, connectionString].filter((secret) => typeof secret === "string");
+    return typeof connectionString === "string" ? [...own, ...secretsIn(connectionString)] : own;
   });
   return redactor(secrets);
 }

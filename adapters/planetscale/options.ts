@@ -173,6 +173,8 @@ function parse(text: string) {
   const scheme = match?.[1]?.toLowerCase() === "http" ? "http:" : "https:";
   try {
     const url = new URL(`${scheme}${match![2]}`);
+    // A password with a mark that it should have had encoded would be shown as the host.
+    if (`${url.pathname}${url.search}${url.hash}`.includes("@")) return undefined;
     return {
       scheme,
       host: url.host,

@@ -50,7 +50,11 @@ export function withoutSecrets(thrown: unknown, redact: (text: string) => string
   const isClean = (error: Error) => {
     const { detail, where, internalQuery } = error as unknown as Record<string, unknown>;
     const isBare = [detail, where, internalQuery].every((text) => typeof text !== "string");
-    return isBare && redact(error.message) === error.message && redact(error.stack ?? "") === (error.stack ?? "");
+    const { cause: _, sourceError: __, ...own } = { ...error } as Record<string, unknown>;
+    return isBare && [error.message, error.stack ?? "", ...Object.values(own)].every((value) => {
+      const text = asText(value);
+      return text !== null && redact(text) === text;
+    });
   };
   if (chain.every(isClean)) return thrown;
   return chain.reduceRight<Error | undefined>((cause, error) => {
@@ -59,8 +63,19 @@ export function withoutSecrets(thrown: unknown, redact: (text: string) => string
     copy.stack = redact(error.stack ?? "");
     for (const name of kept) {
       const value = (error as unknown as Record<string, unknown>)[name];
-      if (value !== undefined && value !== null) Object.assign(copy, { [name]: value });
+      if (value === undefined || value === null) continue;
+      Object.assign(copy, { [name]: typeof value === "string" ? redact(value) : value });
     }
     return copy;
   }, undefined);
+}
+
+/** What can be seen of a property; null when that is not known. */
+function asText(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return null;
+  }
 }
