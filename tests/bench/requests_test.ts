@@ -7,15 +7,21 @@ import { assertEquals } from "@std/assert";
 import { createAll, Session } from "../../mod.ts";
 import { connect, models, open, stored } from "../../bench/ledge.ts";
 import { type Kind, KINDS, WORKS } from "../../bench/workloads.ts";
-import { startFront } from "../conformance/front.ts";
-import type { Counts } from "../conformance/setup.ts";
 import { startHrana } from "../servers/hrana.ts";
 import { mariadbMissing } from "../servers/mariadb.ts";
+import { startNeon } from "../servers/neon.ts";
+import { startFront } from "../servers/planetscale.ts";
 
-const START: Readonly<Record<Kind, () => Promise<Counts & AsyncDisposable & { readonly url: string }>>> = {
+interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly requests: number;
+  reset(): void;
+}
+
+const START: Readonly<Record<Kind, () => Promise<Server>>> = {
   libsql: () => startHrana(),
-  postgres: () => startFront("neon"),
-  planetscale: () => startFront("planetscale"),
+  postgres: () => startNeon(),
+  planetscale: () => startFront(),
 };
 
 /** A batch is one request: only what was loaded before it can be changed takes two. */
