@@ -30,6 +30,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   SessionEvents: "",
   StagedStatement: "staged",
   LedgeError: "error",
+  CommitOutcomeUnknownError: "error",
   PreparedTransaction: "prepared",
 };
 
