@@ -35,8 +35,8 @@ export interface NeonPoolClient extends Pick<NeonClient, "query" | "on" | "remov
 
 /** A `Pool`. */
 export interface NeonPool {
-  /** Lends a connection. */
-  connect(): Promise<NeonPoolClient>;
+  /** Lends a connection, to the callback or by a promise. */
+  connect(callback: (error: never, client?: never) => void): Promise<NeonPoolClient> | void;
   /** Closes all connections. */
   end(): Promise<unknown>;
   /** How many connections there are. */

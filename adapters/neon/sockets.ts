@@ -39,7 +39,8 @@ export class Seat {
   leave(isBroken: boolean): Promise<void> {
     return this.#left ??= (async () => {
       await this.#leave(isBroken);
-      this.client.removeListener("error" as never, this.#onError as never);
+      // One that is being closed may still be told why the server closes it.
+      if (!isBroken) this.client.removeListener("error" as never, this.#onError as never);
     })();
   }
 }
@@ -101,14 +102,18 @@ export function openEach(create: () => NeonClient): Sockets {
 
 /** Connections that a pool lends. One whose state is not known is closed, not given back. */
 export function fromPool(pool: NeonPool): Sockets {
-  const check = boundToRequest("A Pool", "neon()");
   return {
     async take(giveUp) {
-      check();
       let isUnwanted = false;
       giveUp(() => isUnwanted = true);
-      const client = await pool.connect();
-      const seat = new Seat(client, (isBroken) => Promise.resolve(client.release(isBroken)));
+      const seat = await new Promise<Seat>((resolve, reject) => {
+        const sit = (client: NeonPoolClient) =>
+          resolve(new Seat(client, (isBroken) => Promise.resolve(client.release(isBroken))));
+        // By a callback, at once: until somebody listens, what the server says of its end would end the process. A pool of
+        // another make may give a promise instead.
+        const lent = pool.connect((error, client) => client === undefined ? reject(error) : sit(client));
+        lent?.then(sit, reject);
+      });
       if (isUnwanted) await seat.leave(false);
       return seat;
     },

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { neonConfig } from "@neondatabase/serverless";
+import { Client, neonConfig, Pool, type PoolClient } from "@neondatabase/serverless";
 import { neon, type NeonDatabase } from "../../adapters/neon.ts";
 import {
   AuthenticationError,
@@ -144,6 +144,47 @@ Deno.test("a transaction that is given up while its socket opens ends in a Timeo
   showsNo("secret", error);
   (await silent.accept()).close();
   await new Promise((resolve) => setTimeout(resolve, 100)); // The driver takes its leave in timers.
+});
+
+/** What a server that ends says to each connection. An "error" of a client that nobody listens for ends the process. */
+const farewell = () => new Error("terminating connection due to unexpected postmaster exit");
+
+Deno.test("a connection that ends as a Pool lends it fails its transaction, not the process", async () => {
+  await using server = await startNeon();
+  const pool = new Pool({ connectionString: server.url });
+  pool.on("error", () => {});
+  type Callback = (error: Error | undefined, client: PoolClient | undefined) => void;
+  const lend = pool.connect.bind(pool) as (callback: Callback) => void;
+  // In the same message from the server: that it is ready, and that it ends.
+  const connect = (callback?: Callback): Promise<unknown> | void => {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    lend((error, client) => {
+      if (callback) callback(error, client);
+      else resolve(client);
+      client!.emit("error", farewell());
+    });
+    if (callback === undefined) return promise;
+  };
+  Object.assign(pool, { connect });
+  await using db = neon(pool);
+  const error = await refused(async () => {
+    const connection = await db.connect();
+    await connection.execute({ sql: "SELECT 1", params: [] }).finally(() => connection.rollback());
+  }, DatabaseError);
+  assert(error instanceof TransactionLostError || error instanceof ConnectionError, String(error));
+  await pool.end();
+  await server.settled();
+});
+
+Deno.test("what the server says to a Client that was given up does not end the process", async () => {
+  await using server = await startNeon();
+  const client = new Client(server.url);
+  await using db = neon(client);
+  const connection = await db.connect();
+  await refused(() => connection.execute({ sql: "SELECT pg_sleep(10)", params: [] }, { timeout: 20 }), DatabaseError);
+  await connection.rollback();
+  client.emit("error", farewell());
+  await server.settled();
 });
 
 for (const when of ["beforeTrip", "afterTrip"] as const) {
