@@ -2,8 +2,8 @@
  * The bookstore on Node 20 and newer, and on Bun:
  *
  * ```sh
- * npx esbuild main.ts --bundle --platform=node --format=esm --packages=external --outfile=main.js
- * DATABASE_URL=libsql://… DATABASE_TOKEN=… node main.js
+ * npx esbuild main.ts --bundle --platform=node --format=esm --packages=external --outfile=main.mjs
+ * DATABASE_URL=libsql://… DATABASE_TOKEN=… node main.mjs
  * ```
  *
  * @module

@@ -27,7 +27,7 @@ const built = new Map<string, Promise<string>>();
 
 /** The text of a bundle of this module, whose relative imports are from this folder. Bundled once. */
 export function build(runtime: keyof typeof forms, source: string, alias = aliases): Promise<string> {
-  const key = `${runtime} ${source}`;
+  const key = JSON.stringify([runtime, source, alias]);
   if (!built.has(key)) built.set(key, bundle(runtime, source, alias));
   return built.get(key)!;
 }

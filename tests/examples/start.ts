@@ -50,7 +50,7 @@ async function startNode(environment: Environment): Promise<Shop> {
 }
 
 /** A program that says where it listens. */
-async function startProcess(
+export async function startProcess(
   program: string,
   args: string[],
   environment: Environment,

@@ -1,10 +1,14 @@
 /**
  * The npm form of the package: what `deno pack` makes installs in a Node project and in a Bun project, has its types, and
- * runs the README's first example there.
+ * runs the README's first example and the bookstore there.
  */
 import { assert, assertEquals } from "@std/assert";
 import { stop, transform } from "esbuild";
 import config from "../../deno.json" with { type: "json" };
+import { build } from "../examples/build.ts";
+import { runDay } from "../examples/day.ts";
+import { startProcess } from "../examples/start.ts";
+import { stores } from "../examples/stores.ts";
 
 // esbuild is a process of its own, whose pipes the sanitizers see.
 const withEsbuild = { sanitizeOps: false, sanitizeResources: false };
@@ -53,7 +57,7 @@ Deno.test("the package that deno pack makes runs in Node and in Bun", withEsbuil
     await t.step("it installs in a project made with npm init", async () => {
       await Deno.mkdir(node);
       await run(node, "npm", "init", "-y");
-      await run(node, "npm", "install", tarball);
+      await run(node, "npm", "install", tarball, "hono", "@hono/node-server");
       const { dependencies } = JSON.parse(await Deno.readTextFile(`${inPackage}/package.json`));
       // Drivers, and nothing that the tests alone need.
       assertEquals(Object.keys(dependencies), [
@@ -96,11 +100,22 @@ Deno.test("the package that deno pack makes runs in Node and in Bun", withEsbuil
       assertEquals(await run(node, "node", "quickstart.mjs"), output);
     });
 
+    const bookstore = async (runtime: string) => {
+      const main = await build("node", `import "../../examples/node/main.ts";`, {});
+      await Deno.writeTextFile(`${node}/main.mjs`, main);
+      assert(main.includes(`from "${config.name}"`)); // that of the package
+      await using store = await stores[0]!.start();
+      await using shop = await startProcess(runtime, [`${node}/main.mjs`], store.settings);
+      await runDay(shop, "package", store.query);
+    };
+
+    await t.step("the bookstore, built as examples/node says, runs on it in Node", () => bookstore("node"));
+
     const noBun = Deno.build.target === "x86_64-unknown-linux-gnu"
       ? null
       : " (Bun is taken from npm for x64 Linux only)";
     await t.step({
-      name: `it installs in Bun, where the README's first example runs as it stands${noBun ?? ""}`,
+      name: `it installs in Bun, where the README's first example runs as it stands, and the bookstore${noBun ?? ""}`,
       ignore: noBun !== null,
       async fn() {
         const tools = `${folder}/tools`;
@@ -114,6 +129,7 @@ Deno.test("the package that deno pack makes runs in Node and in Bun", withEsbuil
         await run(project, bun, "add", tarball, `--cache-dir=${folder}/cache`);
         await Deno.writeTextFile(`${project}/quickstart.ts`, await quickStart());
         assertEquals(await run(project, bun, "run", "quickstart.ts"), output);
+        await bookstore(bun);
       },
     });
   } finally {
