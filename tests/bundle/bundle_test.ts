@@ -8,7 +8,10 @@ import { bundle, leftovers, programOf } from "./bundling.ts";
 import { ADDED, CORE, kibibytes, readmeTable, sizeTable, WHOLE } from "./table.ts";
 
 /** What the core with an adapter has to stay below, in KiB with gzip: little more than the largest has. */
-const CEILING = 82;
+const CEILING = 78;
+
+/** What it was meant to have, printed beside what it has. */
+const GOAL = 20;
 
 /** By how much a number in the README may differ, in KiB: a change of a few lines need not write it anew. */
 const TOLERANCE = 1.5;
@@ -37,7 +40,7 @@ Deno.test("a module that is imported for nothing leaves nothing in a bundle", wi
 
 Deno.test("the sizes are those of the README (else: deno run -A tests/bundle/table.ts)", withEsbuild, async () => {
   const table = await sizeTable();
-  console.log(table);
+  console.log(`${table}\nThe goal for the core with an adapter: ${GOAL} KiB with gzip`);
   const [now, then] = [table, await readmeTable()].map((text) => text.split("\n").map((line) => line.split("|")));
   assertEquals(now!.map(([, heading]) => heading!.trim()), then!.map(([, heading]) => heading!.trim()));
   for (const [i, [, heading, ...cells]] of now!.entries()) {
@@ -65,7 +68,7 @@ for (const [heading, imports] of WHOLE) {
 
 Deno.test("models alone bring nothing of the session", withEsbuild, async () => {
   const { files } = await bundle(programOf([["mod.ts", "model", "t"]]));
-  assertEquals(files.filter((file) => !/^src\/(?:model\/|sql\/tag\.ts|errors\.ts)/.test(file)), []);
+  assertEquals(files.filter((file) => !/^src\/(?:model\/|sql\/(?:identifier|tag)\.ts|errors\.ts)/.test(file)), []);
 });
 
 Deno.test("nothing is reached but the web's globals and the drivers", withEsbuild, async () => {
