@@ -6,11 +6,11 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
-import { quoted } from "../sql/identifier.ts";
 import type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "../sql/table.ts";
 import { Column } from "./columns.ts";
 import { extensionOf, familyOf, relationsOf } from "./family.ts";
 import { mapRelation } from "./map_relation.ts";
+import { quoted } from "./quoted.ts";
 import type { RelationSpec } from "./spec.ts";
 import type { Extension, Family } from "./subclasses.ts";
 

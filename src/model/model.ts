@@ -5,10 +5,10 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import { quoted } from "../sql/identifier.ts";
 import { Column } from "./column.ts";
 import { checkKind, familyOf, relationsOf } from "./family.ts";
 import { nearest } from "./nearest.ts";
+import { quoted } from "./quoted.ts";
 import { Relation } from "./relations.ts";
 import type { ColumnSpec } from "./spec.ts";
 import type { Columns, ModelClass } from "./types.ts";

@@ -7,7 +7,7 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Dialect, RowLock } from "../sql/dialect.ts";
 import { isBytes } from "../sql/codecs.ts";
-import { quoted } from "../sql/identifier.ts";
+import { quoted } from "../model/quoted.ts";
 import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";

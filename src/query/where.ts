@@ -8,7 +8,7 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { columnName as propertyName, isBytes, isDate } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
-import { quoted } from "../sql/identifier.ts";
+import { quoted } from "../model/quoted.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
 

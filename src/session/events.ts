@@ -4,7 +4,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import { quoted } from "../sql/identifier.ts";
+import { quoted } from "../model/quoted.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { ObjectState } from "../state/instance_state.ts";
 import type { Session } from "./session.ts";

@@ -12,7 +12,7 @@ import type {
   TransactionOptions,
 } from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
-import { quoted } from "../sql/identifier.ts";
+import { quoted } from "../model/quoted.ts";
 import { isConnection } from "./joined.ts";
 import { type Binds, checkRouting, type Routing } from "./routing.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import { quoted } from "../sql/identifier.ts";
+import { quoted } from "../model/quoted.ts";
 import type { Mark } from "./extras.ts";
 import { Scope, type ScopeOwner, type SessionTransaction } from "./scope.ts";
 
