@@ -192,7 +192,7 @@ export function exactlyOnceSuite(target: Target): void {
       const maker = session.add(new Maker({ name: "Ford" }));
       const staged = session.stage(update(Maker).set({ name: sql`name` }));
       network.faults.push(fault, ...new Array(1000).fill("before"));
-      const error = await refused(() => session.commit({ timeout: 150 }), CommitOutcomeUnknownError, "resolve()");
+      const error = await refused(() => session.commit({ timeout: 500 }), CommitOutcomeUnknownError, "resolve()");
       assertEquals([session.state, told], ["failed", []]);
       assert(network.sent.length > 2);
       await assertRejects(() => error.resolve({ timeout: 20 }), ConnectionError);
@@ -226,7 +226,7 @@ export function exactlyOnceSuite(target: Target): void {
       const { session, network } = await once(place);
       session.add(new Author({ name: "Ann" }));
       network.faults.push("after", ...new Array(1000).fill("before"));
-      const error = await refused(() => session.commit({ timeout: 50 }), CommitOutcomeUnknownError);
+      const error = await refused(() => session.commit({ timeout: 500 }), CommitOutcomeUnknownError);
       network.faults.length = 0;
       await session.rollback();
       assertEquals([await error.resolve(), session.state], ["committed", "open"]);

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Addresses, Server } from "../conformance/server.ts";
-import type { Case, Target } from "../conformance/setup.ts";
+import { type Case, casesOf, type Target } from "../conformance/setup.ts";
 import { suite } from "../conformance/suite.ts";
 
 /** What is asked of an agent. */
@@ -35,8 +35,28 @@ export interface Outcome {
   readonly total: number;
 }
 
-/** Makes a target whose server is found so. */
-export type MakeTarget = (find: () => Promise<Server>) => Target;
+/** Finds the server of a task. */
+export type Find = () => Promise<Server>;
+
+/** Tests and what they run on. */
+export interface Suite {
+  readonly target: Target;
+  readonly cases: readonly Case[];
+}
+
+/** Makes a suite whose server is found so. */
+export type MakeSuite = (find: Find) => Suite;
+
+/** The conformance suite on a target. */
+export function conforming(target: Target): Suite {
+  return { target, cases: suite(target) };
+}
+
+/** Tests of the runtimes alone, on a target. */
+export function only(target: Target, register: (target: Target) => void): Suite {
+  register(target);
+  return { target, cases: casesOf(target) };
+}
 
 /** A server is stopped by who started it. */
 export const leave = (): Promise<void> => Promise.resolve();
@@ -45,14 +65,13 @@ export const leave = (): Promise<void> => Promise.resolve();
 const LIMIT = 60_000;
 
 /** Runs the tests of a task, one after the other. */
-export async function run(task: Task, targets: Readonly<Record<string, MakeTarget>>): Promise<Outcome> {
-  const make = targets[task.target];
+export async function run(task: Task, suites: Readonly<Record<string, MakeSuite>>): Promise<Outcome> {
+  const make = suites[task.target];
   if (make === undefined) throw new Error(`There is no target ${task.target} here`);
-  const target = make(() => {
+  const { target, cases } = make(() => {
     if (task.addresses === null) throw new Error(`The target ${task.target} needs a server`);
     return Promise.resolve(new Server(task.addresses));
   });
-  const cases = suite(target);
   const failed: Failure[] = [];
   let [passed, skipped] = [0, 0];
   await using running = await target.start();
