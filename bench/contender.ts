@@ -25,11 +25,8 @@ interface Hello {
   readonly cannot: Readonly<Partial<Record<WorkId, string>>>;
 }
 
-/** The turns of a sample. */
-interface Order {
-  readonly work: WorkId;
-  readonly turns: readonly number[];
-}
+/** The turns of a sample, or null: to collect garbage. */
+type Order = { readonly work: WorkId; readonly turns: readonly number[] } | null;
 
 /** A contender that runs. */
 export class Rival implements AsyncDisposable {
@@ -46,13 +43,14 @@ export class Rival implements AsyncDisposable {
     this.#cannot = cannot;
   }
 
-  /** Starts the module with the options of `deno run`; `config` is that of its own dependencies. */
+  /** Starts the module; `config` is that of its own dependencies. */
   static async start(
-    { name, module, config, flags = [] }: {
+    { name, module, config, file = import.meta.filename! }: {
       name: string;
       module: string;
       config?: string | undefined;
-      flags?: readonly string[];
+      /** This file, of another checkout. */
+      file?: string | undefined;
     },
     kind: Kind,
     url: string,
@@ -61,8 +59,8 @@ export class Rival implements AsyncDisposable {
     return new Rival(
       name,
       await Child.start([
-        ...["run", "-A", "--no-check", "--v8-flags=--expose-gc", ...own, ...flags],
-        ...[import.meta.filename!, module, kind, url],
+        ...["run", "-A", "--no-check", "--v8-flags=--expose-gc", ...own],
+        ...[file, module, kind, url],
       ]),
     );
   }
@@ -80,6 +78,11 @@ export class Rival implements AsyncDisposable {
   /** It takes no part from now on. */
   drop(work: WorkId): void {
     this.#able.delete(work);
+  }
+
+  /** Collects what other workloads have left: it is not the next one's. */
+  async collect(): Promise<void> {
+    await this.#child.tell(null satisfies Order);
   }
 
   /** Runs the workload once for each turn. */
@@ -101,10 +104,11 @@ if (import.meta.main) {
     stack.defer(close);
     return {
       hello: { able: Object.keys(runs) as WorkId[], cannot } satisfies Hello,
-      async obey({ work, turns }) {
+      async obey(order) {
+        if (order === null) return (globalThis as { gc?: () => void }).gc?.();
+        const { work, turns } = order;
         const run = runs[work]!;
         let handled = 0;
-        (globalThis as { gc?: () => void }).gc?.(); // The garbage of other workloads is not this one's.
         const before = process.cpuUsage();
         const start = performance.now();
         for (const turn of turns) handled += await run(turn);

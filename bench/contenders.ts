@@ -18,8 +18,16 @@ const peer = (name: string, file: string) => ({
   config: new URL("deno.json", PEERS).pathname,
 });
 
+/** How to start one. */
+export interface Start {
+  readonly name: string;
+  readonly module: string;
+  readonly config?: string;
+  readonly file?: string;
+}
+
 /** All, in the order in which they stand in tables. */
-export const CONTENDERS: readonly { readonly name: string; readonly module: string; readonly config?: string }[] = [
+export const CONTENDERS: readonly Start[] = [
   own(BASELINE),
   own("Ledge"),
   peer("Drizzle", "drizzle"),
@@ -27,6 +35,11 @@ export const CONTENDERS: readonly { readonly name: string; readonly module: stri
   peer("MikroORM", "mikro_orm"),
   peer("Prisma", "prisma"),
 ];
+
+/** Ledge as it is in another checkout of this repository: what a change gains, or loses, is seen in one run. */
+export function ledgeOf(folder: string): Start {
+  return { ...own("Ledge"), name: `Ledge of ${folder}`, file: `${Deno.realPathSync(folder)}/bench/contender.ts` };
+}
 
 async function deno(args: readonly string[], env: Record<string, string> = {}): Promise<string | null> {
   const { success, stderr, stdout } = await new Deno.Command(Deno.execPath(), {
@@ -62,17 +75,16 @@ export async function preparePeers(names: readonly string[]): Promise<Map<string
   return missing;
 }
 
-/** Starts those of these names on a server, and says which it leaves out and why. */
+/** Starts contenders on a server, and says which it leaves out and why. */
 export async function startAll(
-  names: readonly string[],
+  starts: readonly Start[],
   missing: ReadonlyMap<string, string>,
   kind: Kind,
   url: string,
 ): Promise<{ rivals: Rival[]; left: string[] }> {
   const rivals: Rival[] = [];
   const left: string[] = [];
-  for (const contender of CONTENDERS) {
-    if (!names.includes(contender.name)) continue;
+  for (const contender of starts) {
     const why = missing.get(contender.name);
     if (why !== undefined) left.push(`${contender.name} is left out: ${why}`);
     else {

@@ -4,7 +4,8 @@
  * Asserts that the work was done, never how long it took.
  *
  * Options: `--runs N` samples of each, `--only W2,W5,growth` some of the work, `--on libsql,postgres,planetscale` some of
- * the databases, `--with raw,Ledge,Drizzle` some of the contenders, `--json FILE` and `--svg FILE` where the numbers and the
+ * the databases, `--with raw,Ledge,Drizzle` some of the contenders, `--and DIR` Ledge
+ * of another checkout beside them, `--json FILE` and `--svg FILE` where the numbers and the
  * picture go. A run of everything writes bench/results.json and bench/results.svg unless told otherwise.
  *
  * @module
@@ -13,7 +14,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { createAll, Session } from "@ledge/session";
 import { picture } from "./chart.ts";
-import { BASELINE, CONTENDERS, preparePeers, startAll } from "./contenders.ts";
+import { BASELINE, CONTENDERS, ledgeOf, preparePeers, type Start, startAll } from "./contenders.ts";
 import { type Growth, growth, growthTable } from "./growth.ts";
 import { connect, models, stored } from "./ledge.ts";
 import { type Line, linesOf, table } from "./report.ts";
@@ -23,8 +24,10 @@ import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
-/** Samples of each contender that are thrown away first, while code is being compiled. */
+/** Samples of each contender that are thrown away first at the first latency, while code is being compiled. */
 const WARM_UP = 15;
+/** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
+const ENOUGH = 2000;
 /** A peer that fails is left out; Ledge and the driver must not fail. */
 const mayFail = (name: string) => CONTENDERS.some((one) => one.name === name && one.config !== undefined);
 
@@ -33,7 +36,7 @@ interface Options {
   readonly works: readonly Work[];
   readonly growth: boolean;
   readonly kinds: readonly Kind[];
-  readonly names: readonly string[];
+  readonly starts: readonly Start[];
   readonly json: string | undefined;
   readonly svg: string | undefined;
 }
@@ -52,19 +55,24 @@ function readOptions(args: string[]): Options {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args,
-    options: { runs: { ...text, default: "15" }, only: text, on: text, with: text, json: text, svg: text },
+    options: { runs: { ...text, default: "15" }, only: text, on: text, with: text, and: text, json: text, svg: text },
   });
   const runs = Number(values.runs);
   if (!Number.isSafeInteger(runs) || runs < 1) throw new Error(`--runs must be a number from 1 on, not ${values.runs}`);
+  const names = chosen("with", values.with, CONTENDERS.map(({ name }) => name));
   const ids = chosen("only", values.only, [...WORKS.map(({ id }) => id), "growth"]);
-  const whole = values.only === undefined && values.on === undefined && values.with === undefined;
+  const whole = values.only === undefined && values.on === undefined && values.with === undefined &&
+    values.and === undefined;
   const written = (name: string) => whole ? new URL(name, import.meta.url).pathname : undefined;
   return {
     runs,
     works: WORKS.filter(({ id }) => ids.includes(id)),
     growth: ids.includes("growth"),
     kinds: chosen("on", values.on, Object.keys(KINDS)) as Kind[],
-    names: chosen("with", values.with, CONTENDERS.map(({ name }) => name)),
+    starts: [
+      ...CONTENDERS.filter(({ name }) => names.includes(name)),
+      ...values.and === undefined ? [] : [ledgeOf(values.and)],
+    ],
     json: values.json ?? written("results.json"),
     svg: values.svg ?? written("results.svg"),
   };
@@ -96,7 +104,7 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
     return lines;
   }
   await seed(kind, server);
-  const { rivals, left } = await startAll(options.names, missing, kind, server.url);
+  const { rivals, left } = await startAll(options.starts, missing, kind, server.url);
   for (const rival of rivals) stack.use(rival);
   console.log(`\n# ${KINDS[kind]}\n`);
   for (const line of left) console.log(line);
@@ -107,16 +115,14 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
     }
     for (const [reason, ids] of why) console.log(`${rival.name} is left out of ${ids.join(", ")}: ${reason}`);
   }
-  for (const work of options.works) {
-    await rounds(server, work, rivals, { runs: work.most ? 1 : WARM_UP, enough: 1500, mayFail });
-  }
-  for (const latency of LATENCIES) {
+  for (const [pass, latency] of LATENCIES.entries()) {
     await server.latency(latency);
     const own: Line[] = [];
     for (const work of options.works) {
       const samples = await rounds(server, work, rivals, {
         runs: Math.min(options.runs, work.most ?? options.runs),
-        enough: 4000,
+        warmUp: work.most !== undefined ? 0 : pass === 0 ? WARM_UP : 1,
+        enough: ENOUGH,
         mayFail,
       });
       own.push(...linesOf({ kind, work, latency, samples, baseline: BASELINE }));
@@ -137,24 +143,33 @@ console.log("Medians, and between which numbers half of the samples lie. × is t
 console.log("Requests and statements are exact, counted at the server; read the times as ranks.");
 const lines: Line[] = [];
 const growths: Growth[] = [];
+
+/** Writes down what there is: after each kind of database, so that a run that is stopped was not for nothing. */
+async function save(): Promise<void> {
+  const about = {
+    deno: Deno.version.deno,
+    machine,
+    load: [load, loadavg()[0]!.toFixed(1)],
+    runs: options.runs,
+    latencies: LATENCIES,
+    baseline: BASELINE,
+  };
+  if (options.json !== undefined) {
+    await Deno.writeTextFile(options.json, JSON.stringify({ ...about, lines, growth: growths }, null, 1) + "\n");
+  }
+  if (options.svg !== undefined) await Deno.writeTextFile(options.svg, picture(lines));
+}
+
 if (options.works.length > 0) {
-  const missing = await preparePeers(options.names);
-  for (const kind of options.kinds) lines.push(...await compare(kind, options, missing));
+  const missing = await preparePeers(options.starts.map(({ name }) => name));
+  for (const kind of options.kinds) {
+    lines.push(...await compare(kind, options, missing));
+    await save();
+  }
 }
 if (options.growth) {
   growths.push(...await growth(Math.min(options.runs, 5)));
   console.log(`\n# Growth: CPU of Ledge, µs for each entity, libSQL over HTTP\n\n${growthTable(growths)}`);
+  await save();
 }
-const about = {
-  deno: Deno.version.deno,
-  machine,
-  load: [load, loadavg()[0]!.toFixed(1)],
-  runs: options.runs,
-  latencies: LATENCIES,
-  baseline: BASELINE,
-};
-if (options.json !== undefined) {
-  await Deno.writeTextFile(options.json, JSON.stringify({ ...about, lines, growth: growths }, null, 1) + "\n");
-}
-if (options.svg !== undefined) await Deno.writeTextFile(options.svg, picture(lines));
 console.log(`\nbench: done in ${((performance.now() - began) / 1000).toFixed(0)} s`);

@@ -12,6 +12,8 @@ import type { Work } from "./workloads.ts";
 /** How many samples are taken. */
 export interface Pace {
   readonly runs: number;
+  /** Rounds before them, whose samples are thrown away, while code is being compiled. */
+  readonly warmUp: number;
   /** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
   readonly enough: number;
   readonly mayFail: (name: string) => boolean;
@@ -52,18 +54,20 @@ export async function rounds(
   server: Server,
   work: Work,
   rivals: readonly Rival[],
-  { runs, enough, mayFail }: Pace,
+  { runs, warmUp, enough, mayFail }: Pace,
 ): Promise<Map<string, Sample[]>> {
   const able = rivals.filter((rival) => rival.can(work.id));
   const samples = new Map<string, Sample[]>(able.map(({ name }) => [name, []]));
   const spent = new Map<string, number>();
-  for (let round = 0; round < runs; round++) {
-    const first = round % able.length;
+  for (const rival of able) await rival.collect();
+  for (let round = -warmUp; round < runs; round++) {
+    if (round === 0) spent.clear();
+    const first = (round + warmUp) % able.length;
     for (const rival of [...able.slice(first), ...able.slice(0, first)]) {
       if (!rival.can(work.id) || (spent.get(rival.name) ?? 0) > enough) continue;
       try {
         const sample = await take(server, work, rival);
-        samples.get(rival.name)!.push(sample);
+        if (round >= 0) samples.get(rival.name)!.push(sample);
         spent.set(rival.name, (spent.get(rival.name) ?? 0) + sample.wall * work.repeat);
       } catch (error) {
         if (!mayFail(rival.name)) throw error;

@@ -75,7 +75,7 @@ export interface Work {
   readonly entities: number;
   /** How often a sample runs it: more than once where one run is too short to be measured. */
   readonly repeat: number;
-  /** At most so many samples where one takes seconds. */
+  /** At most so many samples, and none to warm up, where one takes seconds. */
   readonly most?: number;
   /** Removes what samples have left; uncounted. */
   readonly reset: readonly string[];
