@@ -7,6 +7,7 @@
 import type { CallOptions, Connection, Database, IsolationLevel } from "../database.ts";
 import { DatabaseError, TimeoutError } from "../errors.ts";
 import { checkCallOptions } from "./call_options.ts";
+import { isNotApplied, resending } from "./resending.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 
 /** What a read asks for. */
@@ -44,6 +45,8 @@ export interface ReadTarget {
   readonly connection: Connection | null;
   /** What makes the transaction's settings; it goes before everything that is not on the connection. */
   readonly settings: Statement | null;
+  /** How often a request that met with trouble is sent again; never on the connection. */
+  readonly resends: number;
 }
 
 /** How many requests a session has open at once where nothing batches: as many as Workers allow, which queue the rest. */
@@ -130,7 +133,8 @@ export class ReadQueue {
       return;
     }
     try {
-      const results = await this.#request(jobs, flight.controller.signal);
+      const { signal } = flight.controller;
+      const results = await this.#again(jobs, signal, () => this.#request(jobs, signal));
       let at = 0;
       for (const job of jobs) job.resolve(results.slice(at, at += job.list.length));
     } catch (error) {
@@ -155,11 +159,23 @@ export class ReadQueue {
     const { signal } = job.flight!.controller;
     try {
       job.resolve(
-        await Promise.all(job.list.map((statement) => this.#limited(() => database.execute(statement, { signal })))),
+        await Promise.all(
+          job.list.map((statement) =>
+            this.#again([job], signal, () => this.#limited(() => database.execute(statement, { signal })))
+          ),
+        ),
       );
     } catch (error) {
       job.reject(error);
     }
+  }
+
+  /** Sends reads, and again where that may help. A SELECT of the user's may write by what it calls, so that it is not. */
+  #again<T>(jobs: readonly Sent[], signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+    const { connection, database: { dialect }, resends } = this.#target;
+    const mayWrite = dialect.readsMayWrite && !jobs.every(({ safe }) => safe);
+    const isHarmless = (error: unknown) => !mayWrite || isNotApplied(error);
+    return connection === null ? resending(resends, { signal }, isHarmless, send) : send();
   }
 
   async #limited<T>(request: () => Promise<T>): Promise<T> {

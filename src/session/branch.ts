@@ -8,8 +8,10 @@
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
 import { TimeoutError, UnsupportedError } from "../errors.ts";
 import { ReadQueue, type ReadTarget } from "../execution/reads.ts";
+import { isNotApplied, resending, RESENDS } from "../execution/resending.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { Failures } from "./failures.ts";
+import { isConnection } from "./joined.ts";
 import { type BeginOptions, needsSnapshot, type SessionMode, type SessionOptions } from "./options.ts";
 
 /** A savepoint that is open. */
@@ -67,6 +69,12 @@ export class Branch implements ReadTarget {
     return this.#connection;
   }
 
+  /** How often a request that met with trouble is sent again; on a connection that the session joined never. */
+  get resends(): number {
+    const { bind, resends = RESENDS } = this.#options;
+    return isConnection(bind) ? 0 : resends;
+  }
+
   /** When to open an interactive transaction. */
   get mode(): SessionMode {
     return this.begin.mode ?? this.#options.mode ?? "auto";
@@ -117,8 +125,13 @@ export class Branch implements ReadTarget {
       );
     }
     const { isolation, readOnly, deferrable } = this.begin;
-    const how = { isolation, readOnly, deferrable, ...options };
-    const connection = await (this.connectBy === null ? database.connect(how) : this.connectBy(how));
+    const { connectBy } = this;
+    // One that is opened by a name cannot be opened twice.
+    const isHarmless = connectBy === null ? () => true : isNotApplied;
+    const connection = await resending(this.resends, options, isHarmless, (limits) => {
+      const how = { isolation, readOnly, deferrable, ...limits };
+      return connectBy === null ? database.connect(how) : connectBy(how);
+    });
     this.#connection = connection;
     this.wrote = false;
     try {

@@ -14,6 +14,7 @@ import {
   runBatch,
   runOnConnection,
 } from "../execution/writes.ts";
+import { isNotApplied, resending } from "../execution/resending.ts";
 import { uuidv7 } from "../model/uuid.ts";
 import type { Changes } from "../unit_of_work/changes.ts";
 import { makePlan, type Plan } from "../unit_of_work/plan.ts";
@@ -170,7 +171,12 @@ export class Committing {
     };
     const send = (limits: CallOptions): Promise<Outcome> =>
       connection === null
-        ? runBatch(database, compiled, settings, { ...limits, isolation, readOnly, deferrable }, committing)
+        ? resending(
+          branch.resends,
+          limits,
+          isNotApplied,
+          (some) => runBatch(database, compiled, settings, { ...some, isolation, readOnly, deferrable }, committing),
+        )
         : runOnConnection(connection, database.dialect, compiled, limits, committing);
     const begun = performance.now();
     try {

@@ -65,6 +65,12 @@ export interface SessionOptions {
    * `createAll(db, models, { exactlyOnce: true })` makes and `pruneCommits` keeps small.
    */
   readonly exactlyOnce?: boolean;
+  /**
+   * How often a request is sent again, after a short pause, that met with trouble which passes: a connection refused or
+   * broken, 429, 502 to 504, a locked database. A read and the opening of a connection always, a commit only where it was
+   * certainly not applied, what is on a connection never. 2 unless given; 0 for never.
+   */
+  readonly resends?: number;
   /** Whether a commit verifies every row that was read and has a version (with `optimistic: "all"`, every row). */
   readonly verifyReads?: boolean;
   /**
@@ -108,6 +114,7 @@ export const SESSION_OPTIONS: readonly string[] = [
   "optimistic",
   "verifyReads",
   "exactlyOnce",
+  "resends",
   "settings",
   "info",
 ];
@@ -150,6 +157,10 @@ export function checkSessionOptions(options: SessionOptions): void {
     }
   }
   checkExactlyOnce(options, bind);
+  const { resends = 0 } = options;
+  if (!Number.isSafeInteger(resends) || resends < 0) {
+    throw new ValidationError("resends must be a whole number that is not negative");
+  }
   if (isConnection(bind) && options.mode === "batch") {
     throw new ValidationError('A session that joins an open connection cannot have the mode "batch"; leave mode out');
   }

@@ -160,7 +160,7 @@ export function exactlyOnceSuite(target: Target): void {
     target,
     "what is certainly not applied is reported at once, and each commit has an id of its own",
     async (place) => {
-      const { session, network } = await once(place, ["refused"]);
+      const { session, network } = await once(place, ["refused"], { resends: 0 });
       await using _ = session;
       const ann = session.add(new Author({ name: "Ann" }));
       await assertRejects(() => session.commit(), ConnectionError, "refused");

@@ -97,7 +97,7 @@ test("session.commit() throws CommitOutcomeUnknownError when its request may not
 });
 
 test("session.commit() is not in doubt when the server refused it", async (db, server) => {
-  await using session = new Session({ bind: db });
+  await using session = new Session({ bind: db, resends: 0 });
   session.add(new Author({ name: "Ann" }));
   server.failNext("before", () => new Response("Too many requests", { status: 429 }));
   const error = await refused(() => session.commit(), DatabaseError);
@@ -119,7 +119,7 @@ test("session.commit() of a connection whose answer is lost is in doubt too", as
 });
 
 test("a read whose answer is cut off fails by itself", async (db, server) => {
-  await using session = new Session({ bind: db });
+  await using session = new Session({ bind: db, resends: 0 });
   const ann = session.add(new Author({ name: "Ann" }));
   await session.commit();
   server.failNext("before");

@@ -274,7 +274,7 @@ test("a commit whose answer is lost is in doubt, and is not sent twice", async (
 }, ["http"]);
 
 test("a read that breaks off fails by itself, and the session goes on", async ({ db, server }) => {
-  await using session = new Session({ bind: db });
+  await using session = new Session({ bind: db, resends: 0 });
   const ann = session.add(new Author({ name: "Ann" }));
   await session.commit();
   ann.name = "Anna";

@@ -109,7 +109,7 @@ Deno.test("a connection that cannot be had is asked for once, for all that wait 
     ...slow(inner, []),
     connect: () => (connects++, Promise.reject(new ConnectionError("refused"))),
   };
-  await using session = new Session({ bind: broken });
+  await using session = new Session({ bind: broken, resends: 0 });
   const both = await Promise.allSettled([session.execute("DELETE FROM t"), session.execute("DELETE FROM t")]);
   assertEquals([both.map(({ status }) => status), connects], [["rejected", "rejected"], 1]);
 });
