@@ -56,11 +56,6 @@ export class KeyLedger implements Keys {
     if (made.count > 0) made.mixed = true;
   }
 
-  /** Whether a statement that ran already made this key. */
-  isMade(ref: KeyRef): boolean {
-    return this.#run(ref) !== undefined;
-  }
-
   last(ref: KeyRef): string {
     const { identity, model } = ref.table;
     if (!identity) {

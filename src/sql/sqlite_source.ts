@@ -17,8 +17,6 @@ import type { Cell, KeyRef } from "./step.ts";
 import type { ColumnInfo } from "./table.ts";
 import { Sql, writeSql } from "./tag.ts";
 
-/** The placeholders that one statement may have. */
-export const MAX_PARAMETERS = 32_766;
 /** The rows of one JSON parameter: what bounds the memory that one statement takes. */
 export const MAX_JSON_ROWS = 5_000;
 /** The rows of one VALUES list: longer ones gain nothing and make long texts. */

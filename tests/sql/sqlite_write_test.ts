@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UnsupportedError } from "../../src/errors.ts";
 import { sqlite } from "../../src/sql/sqlite.ts";
-import { MAX_JSON_ROWS, MAX_PARAMETERS } from "../../src/sql/sqlite_source.ts";
+import { UNLIMITED } from "../../src/sql/sqlite_limits.ts";
+import { MAX_JSON_ROWS } from "../../src/sql/sqlite_source.ts";
 import type { SqlValue } from "../../src/sql/statement.ts";
 import type { Cell, DeleteStep, InsertStep, KeyRef, Step, UpdateStep, VerifyStep } from "../../src/sql/step.ts";
 import type { TableInfo } from "../../src/sql/table.ts";
@@ -283,7 +284,7 @@ Deno.test("compile() keeps VALUES under the number of placeholders", async () =>
   await engine.create(wide);
   const rows = Array.from({ length: 1200 }, (_, i) => [i, ...names.map((_, at) => i + at / 128)]);
   const { compiled } = await engine.commit(insert(wide, ["id", ...names], rows));
-  assertEquals(compiled.every(({ statement }) => statement.params.length <= MAX_PARAMETERS), true);
+  assertEquals(compiled.every(({ statement }) => statement.params.length <= UNLIMITED.maxParameters), true);
   assertEquals(compiled.length, 4);
   assertEquals(await engine.query("SELECT * FROM wide ORDER BY id"), rows);
 });
