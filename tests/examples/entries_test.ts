@@ -13,7 +13,8 @@ import { startHrana } from "../servers/hrana.ts";
 import { shops, startCloudflare } from "./start.ts";
 import { stores } from "./stores.ts";
 
-// Processes, esbuild and miniflare's among them, and the edge-runtime's connections: the sanitizers see their pipes.
+// Processes, esbuild and miniflare among them, and the edge-runtime's connections, which close in later tests: the
+// sanitizers see them all.
 const withProcesses = { sanitizeOps: false, sanitizeResources: false };
 
 /** Waits until nothing is open, for a while: a closed socket is known a little later. */
@@ -66,19 +67,23 @@ Deno.test(
   },
 );
 
-Deno.test("the example of Cloudflare takes the modules that the package exports, and the tables that the models have", async () => {
-  const folder = new URL("../../examples/cloudflare/", import.meta.url);
-  const settings = await Deno.readTextFile(new URL("wrangler.jsonc", folder));
-  const { alias } = JSON.parse(settings.replace(/^\s*\/\/.*$/gm, ""));
-  for (const [name, path] of Object.entries<string>(alias)) {
-    assertEquals(new URL(path, folder).pathname, aliases[name], name);
-  }
-  const migration = await Deno.readTextFile(new URL("migrations/0001_tables.sql", folder));
-  const statements = ddl(models, sqlite).map(({ sql }) => `${sql};\n`).join("");
-  assertEquals(migration.replace(/^--.*\n/, ""), statements);
-});
+Deno.test(
+  "the example of Cloudflare takes the modules that the package exports, and the tables that the models have",
+  withProcesses,
+  async () => {
+    const folder = new URL("../../examples/cloudflare/", import.meta.url);
+    const settings = await Deno.readTextFile(new URL("wrangler.jsonc", folder));
+    const { alias } = JSON.parse(settings.replace(/^\s*\/\/.*$/gm, ""));
+    for (const [name, path] of Object.entries<string>(alias)) {
+      assertEquals(new URL(path, folder).pathname, aliases[name], name);
+    }
+    const migration = await Deno.readTextFile(new URL("migrations/0001_tables.sql", folder));
+    const statements = ddl(models, sqlite).map(({ sql }) => `${sql};\n`).join("");
+    assertEquals(migration.replace(/^--.*\n/, ""), statements);
+  },
+);
 
-Deno.test("tables.ts makes the tables where the environment says", async () => {
+Deno.test("tables.ts makes the tables where the environment says", withProcesses, async () => {
   const token = crypto.randomUUID();
   await using server = await startHrana({ token });
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
