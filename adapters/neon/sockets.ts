@@ -102,8 +102,10 @@ export function openEach(create: () => NeonClient): Sockets {
 
 /** Connections that a pool lends. One whose state is not known is closed, not given back. */
 export function fromPool(pool: NeonPool): Sockets {
+  const check = boundToRequest("A Pool", "neon()");
   return {
     async take(giveUp) {
+      check();
       let isUnwanted = false;
       giveUp(() => isUnwanted = true);
       const seat = await new Promise<Seat>((resolve, reject) => {
