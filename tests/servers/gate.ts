@@ -30,7 +30,7 @@ export class Gate {
     await this.#done.catch(() => {});
   }
 
-  async #relay(client: Deno.Conn, to: number, gone: (port: number) => void): Promise<void> {
+  async #relay(client: Deno.TcpConn, to: number, gone: (port: number) => void): Promise<void> {
     this.#open.add(client);
     let server: Deno.TcpConn;
     try {
@@ -39,6 +39,9 @@ export class Gate {
       return this.#close(client);
     }
     this.#open.add(server);
+    // Passed on at once: a body that comes after its headers would wait 40 ms for their acknowledgement.
+    server.setNoDelay();
+    client.setNoDelay();
     const up = this.#pass(client, server).then(() => gone((server.localAddr as Deno.NetAddr).port));
     await Promise.all([up, this.#pass(server, client)]);
   }

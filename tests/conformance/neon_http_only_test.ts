@@ -1,0 +1,4 @@
+import { conformance } from "./deno.ts";
+import { httpOnly } from "./neon.ts";
+
+conformance(httpOnly);

@@ -1,0 +1,4 @@
+import { conformance } from "./deno.ts";
+import { http } from "./neon.ts";
+
+conformance(http);

@@ -1,0 +1,4 @@
+import { conformance } from "./deno.ts";
+import { pool } from "./neon.ts";
+
+conformance(pool);
