@@ -55,11 +55,13 @@ export interface Sockets {
 interface Socket {
   readonly readyState: number;
   send(data: unknown): void;
+  close(): void;
 }
 
 /**
- * A constructor of WebSockets that discard what is said before they are open. The driver takes its leave of a connection
- * that is given up while it opens, in a timer, where nothing could catch what `send()` throws then: it would end the process.
+ * A constructor of WebSockets that close when something is said before they are open: it is the leave that the driver takes of
+ * a connection which is given up while it opens. In a timer, where nothing could catch what `send()` throws then, so that it
+ * would end the process; and the driver leaves it to the server, which never hears of it, to close the connection.
  */
 export function quietly(opened: new (url: string) => object): new (url: string) => object {
   return class {
@@ -68,7 +70,8 @@ export function quietly(opened: new (url: string) => object): new (url: string) 
       const { send } = socket;
       return Object.assign(socket, {
         send(data: unknown): void {
-          if (socket.readyState !== 0) send.call(socket, data);
+          if (socket.readyState === 0) socket.close();
+          else send.call(socket, data);
         },
       });
     }

@@ -24,6 +24,7 @@ import {
   TransactionLostError,
 } from "../../mod.ts";
 import { type NeonOptions, type NeonServer, startNeon, useFronts } from "../servers/neon.ts";
+import { FaultProxy, type Script } from "../servers/fault_proxy.ts";
 import { startPostgres } from "../servers/postgres.ts";
 import { refused } from "../conformance/setup.ts";
 
@@ -144,6 +145,21 @@ Deno.test("a transaction that is given up while its socket opens ends in a Timeo
   showsNo("secret", error);
   (await silent.accept()).close();
   await new Promise((resolve) => setTimeout(resolve, 100)); // The driver takes its leave in timers.
+});
+
+Deno.test("a connection that is given up while its socket opens does not stay open when it opens later", async () => {
+  await using server = await startNeon();
+  const script: Script = ({ ordinal }) => ordinal === 0 ? "late" : "none";
+  await using proxy = new FaultProxy({ to: server.port, late: 100, script });
+  const url = new URL(server.url);
+  url.port = String(proxy.port);
+  await using db = neon({ connectionString: url.href, http: false });
+  await refused(() => db.execute({ sql: "SELECT 1", params: [] }, { timeout: 20 }), TimeoutError);
+  await proxy.settled();
+  assertEquals((await db.execute({ sql: "SELECT 1", params: [] })).rows.length, 1); // It has had the time to open.
+  for (const end = Date.now() + 5000; server.sockets > 0; await new Promise((resolve) => setTimeout(resolve, 10))) {
+    assert(Date.now() < end, "The connection is open still");
+  }
 });
 
 /** What a server that ends says to each connection. An "error" of a client that nobody listens for ends the process. */
