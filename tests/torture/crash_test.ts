@@ -8,23 +8,20 @@ import { crashing } from "./places.ts";
 import { describe, isSound, torture } from "./run.ts";
 
 for (const place of crashing) {
-  Deno.test({
-    name: `commits while the database is killed: none lost, none doubled, none wrongly reported, ${place.name}` +
-      (place.missing ?? ""),
-    ignore: place.missing !== null,
-    async fn() {
-      const report = await torture(place, {
-        seed: 1,
-        commits: 300,
-        rate: 0,
-        workers: 12,
-        duplicates: false,
-        crashes: 3,
-      });
-      console.log(describe(report));
-      assert(isSound(report), describe(report));
-      const outcomes = new Set(report.attempts.map(({ outcome }) => outcome));
-      assert(outcomes.has("done") && outcomes.has("failed"), describe(report));
-    },
-  });
+  for (const exactlyOnce of place.name === "neon http" ? [false, true] : [true]) {
+    Deno.test({
+      name: `commits ${exactlyOnce ? "with exactlyOnce " : ""}while the database is killed: none lost, none doubled, ` +
+        `none wrongly reported, ${place.name}${place.missing ?? ""}`,
+      ignore: place.missing !== null,
+      async fn() {
+        const options = { seed: 1, commits: 200, rate: 0, workers: 12, duplicates: false, exactlyOnce, crashes: 2 };
+        const report = await torture(place, options);
+        console.log(describe(report));
+        assert(isSound(report), describe(report));
+        const outcomes = new Set(report.attempts.map(({ outcome }) => outcome));
+        assert(outcomes.has("done") && outcomes.has("failed"), describe(report));
+        assert(!exactlyOnce || !outcomes.has("ambiguous"), describe(report));
+      },
+    });
+  }
 }

@@ -8,7 +8,7 @@ import { places } from "./places.ts";
 import { describe, isSound, torture, type TortureOptions } from "./run.ts";
 
 const usage = `deno task torture [--adapter NAME,…] [--commits N] [--minutes N] [--seed N] [--faults 0.3] [--sessions N]
-  [--break fetch|retry]
+  [--mode on|off] [--fetch plain] [--break fetch|id|retry]
 
   --adapter   of ${places.map(({ name }) => name).join(", ")}; all that begin so; all unless given
   --commits   in each place; 5000 unless given
@@ -16,11 +16,13 @@ const usage = `deno task torture [--adapter NAME,…] [--commits N] [--minutes N
   --seed      1 unless given; the same seed gives the same faults to the same requests
   --faults    how likely it is that a commit meets with a fault
   --sessions  at once; 16 unless given
-  --break     takes a fix out, so that the run must fail: "fetch" the fetch that sends once (libsql http),
-              "retry" does commits again whose outcome is not known`;
+  --mode      "on": commits are exactlyOnce, and requests may arrive twice; "off"; both unless given
+  --fetch     "plain": with the driver's own fetch, of which Deno sends some requests twice (libsql http, exactlyOnce)
+  --break     takes a fix out, so that the run must fail: "fetch" the fetch that sends once (libsql http), "id" the key of
+              the records of commits, "retry" lets the caller do commits again whose outcome is not known`;
 
 function parse(args: readonly string[]): Map<string, string> {
-  const known = ["adapter", "commits", "minutes", "seed", "faults", "sessions", "break"];
+  const known = ["adapter", "commits", "minutes", "seed", "faults", "sessions", "mode", "fetch", "break"];
   const given = new Map<string, string>();
   for (let i = 0; i < args.length; i += 2) {
     const name = args[i]!.replace(/^--/, "");
@@ -41,18 +43,24 @@ async function main(): Promise<number> {
   const given = parse(Deno.args);
   const minutes = given.has("minutes") ? number(given, "minutes", 0) : undefined;
   const broken = given.get("break");
-  if (broken !== undefined && !/^(?:fetch|retry)$/.test(broken)) throw new TypeError(usage);
-  const options: TortureOptions = {
+  if (broken !== undefined && !/^(?:fetch|id|retry)$/.test(broken)) throw new TypeError(usage);
+  const plain = given.get("fetch");
+  if (plain !== undefined && plain !== "plain") throw new TypeError(usage);
+  const natural = plain !== undefined || broken === "id" ? "on" : broken !== undefined ? "off" : "both";
+  const mode = given.get("mode") ?? natural;
+  if (!/^(?:on|off|both)$/.test(mode)) throw new TypeError(usage);
+  const options: Omit<TortureOptions, "exactlyOnce" | "duplicates"> = {
     seed: number(given, "seed", 1),
     commits: minutes === undefined ? number(given, "commits", 5000) : Infinity,
     time: minutes === undefined ? Infinity : minutes * 60_000,
     rate: number(given, "faults", 0.3),
     workers: number(given, "sessions", 16),
-    duplicates: false,
-    plainFetch: broken === "fetch",
+    plainFetch: plain !== undefined || broken === "fetch",
+    withoutIds: broken === "id",
     retries: broken === "retry",
   };
-  const wanted = given.get("adapter")?.split(",") ?? (broken === "fetch" ? ["libsql http"] : [""]);
+  const wanted = given.get("adapter")?.split(",") ??
+    (plain !== undefined || broken === "fetch" ? ["libsql http"] : [""]);
   const chosen = places.filter(({ name }) => wanted.some((prefix) => name.startsWith(prefix)));
   if (chosen.length === 0) throw new TypeError(`No adapter is called so\n\n${usage}`);
   let isFailed = false;
@@ -61,9 +69,11 @@ async function main(): Promise<number> {
       console.log(`${place.name}${place.missing}`);
       continue;
     }
-    const report = await torture(place, options);
-    console.log(describe(report));
-    if (!isSound(report)) isFailed = true;
+    for (const exactlyOnce of mode === "both" ? [false, true] : [mode === "on"]) {
+      const report = await torture(place, { ...options, exactlyOnce, duplicates: exactlyOnce });
+      console.log(`exactlyOnce ${exactlyOnce ? "on" : "off"}: ${describe(report)}`);
+      if (!isSound(report)) isFailed = true;
+    }
   }
   return isFailed ? 1 : 0;
 }

@@ -22,8 +22,8 @@ export type Row = Record<string, unknown>;
 /** A running database behind a proxy. */
 export interface Place extends AsyncDisposable {
   readonly proxy: FaultProxy;
-  /** A client that goes by the proxy, for one worker. */
-  open(): Database;
+  /** A client that goes by the proxy, for one worker; with milliseconds that each of its calls may take. */
+  open(timeout?: number): Database;
   /** The truth, past the proxy. */
   truth(sql: string): Promise<Row[]>;
   /** Resolves when the server does nothing any more and no transaction is left open. */
@@ -95,8 +95,8 @@ function libsqlOver(transport: "http" | "ws"): Kind {
       const url = `${transport}://127.0.0.1:${proxy.port}`;
       return {
         proxy,
-        open: () =>
-          options.plainFetch ? libsql(createClient({ url, intMode: "bigint" })) : libsql({ url, timeout: TIMEOUT }),
+        open: (timeout = TIMEOUT) =>
+          options.plainFetch ? libsql(createClient({ url, intMode: "bigint" })) : libsql({ url, timeout }),
         truth: (sql) => Promise.resolve(server.db.query(sql)),
         async settled() {
           await proxy.settled();
@@ -147,12 +147,12 @@ function neonOver(transport: "http" | "pool", crashes = false): Kind {
       const pools: Pool[] = [];
       return {
         proxy,
-        open() {
-          if (transport === "http") return neon({ connectionString: url, timeout: TIMEOUT });
+        open(timeout = TIMEOUT) {
+          if (transport === "http") return neon({ connectionString: url, timeout });
           const pool = new Pool({ connectionString: url, max: 2 });
           pool.on("error", () => {});
           pools.push(pool);
-          return neon({ pool, timeout: TIMEOUT });
+          return neon({ pool, timeout });
         },
         truth: (sql) => server.db.query(sql),
         async settled() {
@@ -181,11 +181,12 @@ function planetscaleOver(crashes = false): Kind {
     async start(options) {
       const { own, database } = crashes ? await ownMariadb() : {};
       const server = await startFront({ transactionTimeout: 1000, ...database && { database } });
-      const proxy = proxyTo(server.port, options, 5);
+      // What arrives twice in a conversation runs twice, and nothing on the client could tell.
+      const proxy = proxyTo(server.port, { ...options, duplicates: false }, 5);
       const url = through(server.url, proxy.port);
       return {
         proxy,
-        open: () => planetscale({ url, timeout: TIMEOUT }),
+        open: (timeout = TIMEOUT) => planetscale({ url, timeout }),
         truth: (sql) => server.db.query(sql),
         async settled() {
           await proxy.settled();

@@ -7,6 +7,7 @@ import {
   CommitOutcomeUnknownError,
   createAll,
   type Database,
+  DatabaseError,
   LedgeError,
   Session,
   UniqueViolationError,
@@ -30,10 +31,14 @@ export interface TortureOptions {
   readonly workers: number;
   /** Whether requests may arrive twice. */
   readonly duplicates: boolean;
+  /** Whether commits find out what became of them. */
+  readonly exactlyOnce: boolean;
   /** The driver's own fetch, which Deno sends twice with. */
   readonly plainFetch?: boolean;
   /** How often the database is killed meanwhile, where the place can do that. */
   readonly crashes?: number;
+  /** Nothing keeps two records of a commit apart. */
+  readonly withoutIds?: boolean;
   /** The caller does a commit again whose outcome is not known. */
   readonly retries?: boolean;
 }
@@ -45,6 +50,10 @@ export interface Report extends Findings {
   readonly attempts: readonly Attempt[];
   /** Units of work that ended before they came to their commit. */
   readonly unread: number;
+  /** Commits whose answer was lost, and which found out by themselves what became of them. */
+  readonly foundOut: number;
+  /** Commits that did not in their time, and of which `resolve()` told. */
+  readonly resolved: number;
   /** Errors that nobody should get, and promises that were not kept. */
   readonly surprises: readonly string[];
   readonly faults: ReadonlyMap<string, number>;
@@ -60,7 +69,7 @@ const expected: readonly string[] = [
 
 /** The rows that are there at the beginning. */
 async function seed(db: Database, workers: number): Promise<void> {
-  await createAll(db, models);
+  await createAll(db, models, { exactlyOnce: true });
   await using session = new Session({ bind: db });
   for (let id = 0; id < ACCOUNTS; id++) session.add(new Account({ id, balance: BALANCE }));
   for (let id = 0; id < workers; id++) {
@@ -71,11 +80,33 @@ async function seed(db: Database, workers: number): Promise<void> {
   await session.commit();
 }
 
+/** The same database, which tells when the answer to something that writes was lost, or was that it had come before. */
+function watched(db: Database, lost: () => void): Database {
+  const tell = (error: unknown): never => {
+    const isAnswer = error instanceof DatabaseError && error.notApplied;
+    if (!isAnswer || (error instanceof UniqueViolationError && error.table === "ledge_commit")) lost();
+    throw error;
+  };
+  const { batch, connect } = db;
+  return Object.assign(db, {
+    ...batch && { batch: (...given: Parameters<typeof batch>) => batch.apply(db, given).catch(tell) },
+    connect: async (...given: Parameters<typeof connect>) => {
+      const connection = await connect.apply(db, given);
+      const { commit } = connection;
+      return Object.assign(connection, {
+        commit: (...given: Parameters<typeof commit>) => commit.apply(connection, given).catch(tell),
+      });
+    },
+  });
+}
+
 /** One worker's part. */
 class Worker {
   readonly attempts: Attempt[] = [];
   readonly surprises: string[] = [];
   unread = 0;
+  foundOut = 0;
+  resolved = 0;
   /** What it is doing. */
   now = "nothing yet";
   readonly #number: number;
@@ -84,10 +115,12 @@ class Worker {
   readonly #interactive: boolean;
   readonly #random: () => number;
   readonly #tickets: string[] = [];
+  /** Whether an answer to the commit that is under way was lost. */
+  #isLost = false;
 
   constructor(number: number, db: Database, interactive: boolean, options: TortureOptions) {
     this.#number = number;
-    this.#db = db;
+    this.#db = watched(db, () => this.#isLost = true);
     this.#interactive = interactive;
     this.#options = options;
     this.#random = randomOf(options.seed * 7919 + number);
@@ -115,8 +148,10 @@ class Worker {
   async #attempt(kind: Kind, tag: string): Promise<Attempt> {
     const attempt = { tag, kind, worker: this.#number, key: null };
     let promised: Promised | undefined;
+    let told: "done" | "failed" | undefined;
     try {
-      await using session = new Session({ bind: this.#db });
+      const { exactlyOnce } = this.#options;
+      await using session = new Session({ bind: this.#db, exactlyOnce });
       try {
         this.now = `${kind} ${tag}`;
         promised = await work(kind, {
@@ -128,26 +163,54 @@ class Worker {
           interactive: this.#interactive,
         });
         this.now = `the commit of ${kind} ${tag}`;
-        await session.commit();
+        this.#isLost = false;
+        // Some have no time to find out, and are asked later.
+        const { withoutIds } = this.#options;
+        await session.commit(
+          exactlyOnce && (withoutIds || this.#random() < 0.2) ? { timeout: withoutIds ? 300 : 30 } : {},
+        );
+        if (this.#isLost && exactlyOnce) this.foundOut++;
       } catch (error) {
-        this.now = `rolling ${kind} ${tag} back`;
+        this.now = `the end of ${kind} ${tag}`;
         if (promised === undefined) this.unread++;
         this.#judge(error, `${kind} ${tag}${promised === undefined ? ", before its commit" : ""}`, kind);
         const isAmbiguous = error instanceof CommitOutcomeUnknownError;
-        if (isAmbiguous && promised?.removed !== undefined) this.#forget(promised.removed);
         if (isAmbiguous && promised === undefined) this.#surprise(tag, "was in doubt before its commit", error);
-        return {
-          ...attempt,
-          outcome: isAmbiguous ? "ambiguous" : "failed",
-          error: nameOf(error),
-        };
+        if (isAmbiguous && exactlyOnce && !this.#options.withoutIds) {
+          const goesOn = this.#random() < 0.5;
+          told = await this.#resolved(error, session, goesOn, tag);
+          if (!goesOn) promised = { removed: promised?.removed }; // What was rolled back is told nothing.
+        }
+        if (!isAmbiguous && this.#isLost && exactlyOnce && promised !== undefined) this.foundOut++;
+        if (told !== "done") {
+          const outcome = isAmbiguous && told === undefined ? "ambiguous" : "failed";
+          if (outcome === "ambiguous" && promised?.removed !== undefined) this.#forget(promised.removed);
+          return { ...attempt, outcome, error: nameOf(error) };
+        }
       }
     } catch (error) {
       this.#surprise(tag, "could not be disposed of", error);
       return { ...attempt, outcome: "ambiguous", error: nameOf(error) };
     }
-    if (promised.removed !== undefined) this.#forget(promised.removed);
-    return { ...attempt, outcome: "done", error: null, key: this.#kept(tag, promised) };
+    if (promised!.removed !== undefined) this.#forget(promised!.removed);
+    return { ...attempt, outcome: "done", error: null, key: this.#kept(tag, promised!) };
+  }
+
+  /** What became of a commit that had no time to find out; asked for after a rollback or, to go on with it, before. */
+  async #resolved(
+    error: CommitOutcomeUnknownError,
+    session: Session,
+    goesOn: boolean,
+    tag: string,
+  ): Promise<"done" | "failed"> {
+    if (!goesOn) await session.rollback();
+    const decision = await error.resolve();
+    const again = await error.resolve();
+    if (again !== decision) this.surprises.push(`${tag} was ${decision} first and ${again} then`);
+    const state = goesOn && decision === "aborted" ? "failed" : "open";
+    if (session.state !== state) this.surprises.push(`${tag} was ${decision}, and its session is ${session.state}`);
+    this.resolved++;
+    return decision === "committed" ? "done" : "failed";
   }
 
   #forget(code: string): void {
@@ -218,9 +281,13 @@ export async function torture(kind: PlaceKind, options: TortureOptions): Promise
   using dog = new Watchdog();
   await using place: Place = await dog.watch("the servers", kind.start({ seed: number, rate, duplicates, plainFetch }));
   place.proxy.pause();
-  const db = place.open();
+  const db = place.open(60_000);
   await dog.watch("the first rows", seed(db, options.workers));
   await db.close();
+  if (options.withoutIds) {
+    await place.truth("ALTER TABLE ledge_commit RENAME TO ledge_commit_before");
+    await place.truth("CREATE TABLE ledge_commit AS SELECT * FROM ledge_commit_before"); // Without its key.
+  }
   place.proxy.pause(false);
 
   const started = performance.now();
@@ -259,6 +326,8 @@ export async function torture(kind: PlaceKind, options: TortureOptions): Promise
     seed: number,
     attempts,
     unread: workers.reduce((sum, { unread }) => sum + unread, 0),
+    foundOut: workers.reduce((sum, { foundOut }) => sum + foundOut, 0),
+    resolved: workers.reduce((sum, { resolved }) => sum + resolved, 0),
     surprises: workers.flatMap(({ surprises }) => surprises),
     faults,
     requests,
@@ -276,6 +345,7 @@ export function isSound(report: Report): boolean {
 /** The report, in words. */
 export function describe(report: Report): string {
   const { name, seed, attempts, unread, seconds, faults, requests, applied, lost, doubled, wrong } = report;
+  const { foundOut, resolved } = report;
   const count = (outcome: Attempt["outcome"]) => attempts.filter((attempt) => attempt.outcome === outcome).length;
   const list = (counts: ReadonlyMap<string, number>) =>
     [...counts].sort(([, a], [, b]) => b - a).map(([what, n]) => `${what} ${n}`).join(", ");
@@ -290,6 +360,7 @@ export function describe(report: Report): string {
     } ambiguous (of these ${applied} there); ${unread} ended before their commit`,
     `  faults: ${total} in ${requests} requests: ${list(faults)}`,
     `  errors: ${list(errors)}`,
+    ...foundOut + resolved === 0 ? [] : [`  ${foundOut} found out what became of them, ${resolved} by resolve()`],
     `  ${lost} lost, ${doubled} doubled, ${wrong} wrongly reported`,
     ...report.complaints.map((complaint) => `  ! ${complaint}`),
     ...report.surprises.slice(0, 20).map((surprise) => `  ? ${surprise}`),

@@ -26,7 +26,7 @@ export interface Promised {
   readonly order?: Order;
   readonly accounts?: readonly { readonly account: Account; readonly version: number }[];
   /** The ticket that is gone. */
-  readonly removed?: string;
+  readonly removed?: string | undefined;
 }
 
 export type Kind = "transfer" | "conversation" | "single" | "ticket" | "clash" | "remove" | "graph" | "stage" | "own";
