@@ -47,5 +47,7 @@ await write(
     [row(head!), row(head!.map(() => "---")), ...rows.map(row)].join("\n"),
   ].join("\n\n"),
 );
-const paths = ["README.md", "docs/benchmark.md"].map((path) => at(path).pathname);
+const paths = ["README.md", "docs/benchmark.md", "bench/results.json", "bench/results.svg"].map((path) =>
+  at(path).pathname
+);
 await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...paths] }).output();
