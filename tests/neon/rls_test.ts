@@ -267,11 +267,11 @@ test("session.begin() adds settings for its transaction alone", async (place) =>
 
 test("settings that cannot be are refused, and nothing is read or written", async (place) => {
   await using session = place.as("ann", { settings: { role: "nobody_of_this_name" } });
-  await refused(() => session.query(Note).all(), DatabaseError, "nobody_of_this_name");
+  await refused(() => session.query(Note).all(), DatabaseError, `role "…" does not exist`); // its name is a value
   assertEquals(session.state, place.db.batch === undefined ? "failed" : "open"); // A transaction of its own, or none.
   await session.rollback();
   session.add(new Note({ owner: "ann", body: "new" }));
-  await refused(() => session.commit(), DatabaseError, "nobody_of_this_name");
+  await refused(() => session.commit(), DatabaseError, `role "…" does not exist`); // its name is a value
   await session.rollback();
   place.server.reset();
   for (const settings of [{ "": "x" }, { a: 5 }, { a: "\0" }, { "request.jwt.claims": { sub: "ann" } }]) {
