@@ -31,25 +31,17 @@ for (const { name, missing = null, start } of stores) {
     async fn(t) {
       await using store = await start();
       for (const [runtime, open] of Object.entries(shops)) {
-        // Node's client names its protocols with bare commas between them, and Deno's server, before libSQL here, reads
-        // them with spaces only.
-        const isOverSocket = store.settings.DATABASE_URL!.startsWith("ws:");
-        const why = runtime === "node" && isOverSocket ? " (the test server cannot speak with Node's WebSocket)" : "";
-        await t.step({
-          name: runtime + why,
-          ignore: why !== "",
-          async fn(t) {
-            await using shop = await open(store.settings);
-            await runDay(shop, runtime, store.query);
-            if (runtime !== "cloudflare") return;
-            await t.step("200 requests at once are answered, and exactly", () => runCrowd(shop, store.query));
-            await t.step("of 50 edits at once of what all saw at one version, one is saved", () => {
-              return runRace(shop, store.query);
-            });
-            await t.step("nothing is left open at the server, while the worker goes on", async () => {
-              assertEquals(await settled(store.open), 0);
-            });
-          },
+        await t.step(runtime, async (t) => {
+          await using shop = await open(store.settings);
+          await runDay(shop, runtime, store.query);
+          if (runtime !== "cloudflare") return;
+          await t.step("200 requests at once are answered, and exactly", () => runCrowd(shop, store.query));
+          await t.step("of 50 edits at once of what all saw at one version, one is saved", () => {
+            return runRace(shop, store.query);
+          });
+          await t.step("nothing is left open at the server, while the worker goes on", async () => {
+            assertEquals(await settled(store.open), 0);
+          });
         });
       }
     },
