@@ -82,13 +82,17 @@ async function persist<T>(
   { signal, timeout = LONGEST_SEARCH }: CallOptions,
 ): Promise<T> {
   const end = performance.now() + timeout;
+  let last: unknown = new TimeoutError("There was no time left to find out", { notApplied: false });
   for (let failures = 0;; failures++) {
     signal?.throwIfAborted();
+    const left = end - performance.now();
+    if (left <= 0) throw last;
     try {
-      return await attempt({ signal, timeout: Math.max(1, end - performance.now()) });
+      return await attempt({ signal, timeout: Math.max(1, left) });
     } catch (error) {
       const isFinal = error instanceof Known || error instanceof LedgeError && !(error instanceof DatabaseError);
-      if (isFinal || performance.now() >= end) throw error;
+      if (isFinal) throw error;
+      last = error;
     }
     await pause(failures, signal);
   }

@@ -62,7 +62,8 @@ export interface SessionOptions {
   /**
    * Whether a commit whose answer is lost finds out what became of it, and reports success or that nothing was written:
    * false unless given. Each commit writes a record, in the same request, to the table `ledge_commit`, which
-   * `createAll(db, models, { exactlyOnce: true })` makes and `pruneCommits` keeps small.
+   * `createAll(db, models, { exactlyOnce: true })` makes and `pruneCommits` keeps small; the database's user (or the role that
+   * settings give it) may insert, update and read there. The search is within the commit's timeout, or 30 seconds.
    */
   readonly exactlyOnce?: boolean;
   /**

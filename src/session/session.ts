@@ -762,6 +762,9 @@ export class Session {
   /**
    * Writes every pending change and ends the transaction: one atomic request, or what is left on the connection. Nothing
    * is sent when nothing changed. When it fails nothing is written, memory is as it was, and `rollback()` comes next.
+   *
+   * When its answer is lost it throws a `CommitOutcomeUnknownError`; with `exactlyOnce` only where it could not be found out
+   * in time, and `resolve()` of the error asks again. Throws a `StatementError` then where there is no table `ledge_commit`.
    */
   async commit(options: CommitOptions = {}): Promise<void> {
     refuseUnknown(options, ["exactlyOnce", "signal", "timeout"], "commit()");

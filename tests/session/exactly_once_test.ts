@@ -1,8 +1,18 @@
 /** Commits with `exactlyOnce` under faults in any order: each came to what it was reported as. */
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { libsql } from "../../adapters/libsql_local.ts";
-import { CommitOutcomeUnknownError, createAll, LedgeError, model, Session, t, TimeoutError } from "../../mod.ts";
+import {
+  CommitOutcomeUnknownError,
+  ConnectionError,
+  createAll,
+  type Database,
+  LedgeError,
+  model,
+  Session,
+  t,
+  TimeoutError,
+} from "../../mod.ts";
 import { type Fault, faulty } from "../conformance/faulty.ts";
 
 class Counter extends model("counters", {
@@ -100,4 +110,27 @@ Deno.test("the time of a commit bounds the search for what became of it", async 
   const error = await session.commit({ timeout: 60 }).catch((error) => error);
   assertInstanceOf(error, CommitOutcomeUnknownError);
   assert(!(error instanceof TimeoutError) && limits.length > 1 && limits.every((limit) => limit! <= 60));
+});
+
+Deno.test("a commit that has used up its time is not sent once more", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Entry], { exactlyOnce: true });
+  let sent = 0;
+  const slow: Database = {
+    dialect: inner.dialect,
+    capabilities: inner.capabilities,
+    description: inner.description,
+    execute: (statement, options) => inner.execute(statement, options),
+    async batch() {
+      sent++;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      throw new ConnectionError("broken", { notApplied: false });
+    },
+    connect: (options) => inner.connect(options),
+    close: () => inner.close(),
+  };
+  await using session = new Session({ bind: slow, exactlyOnce: true });
+  session.add(new Entry({ counter: 1, amount: 1 }));
+  await assertRejects(() => session.commit({ timeout: 20 }), CommitOutcomeUnknownError);
+  assertEquals(sent, 1);
 });
