@@ -43,9 +43,19 @@ export function isAmbiguous(error: unknown): boolean {
   return !(error instanceof LedgeError);
 }
 
-/** Whether a commit with a record may be applied all the same: a request that was delivered twice is refused the second time. */
-export function mayHaveWon(error: unknown): boolean {
-  return isAmbiguous(error) || error instanceof TransactionLostError || isTaken(error);
+/**
+ * Whether a commit with a record may be applied all the same: a request that was delivered twice is refused the second time,
+ * by its record or, as a batch, by a lock that it did not get as far as the record for.
+ */
+export function mayHaveWon(error: unknown, isBatch: boolean): boolean {
+  return isAmbiguous(error) || error instanceof TransactionLostError || isTaken(error) ||
+    isBatch && isContention(error);
+}
+
+/** Whether others were in the way, as they may have been in that of a second delivery alone. */
+function isContention(error: unknown): boolean {
+  if (isAmbiguous(error)) return false;
+  return [LockTimeoutError, DeadlockError, SerializationError, TimeoutError].some((kind) => error instanceof kind);
 }
 
 /** Whether the record of this commit is there already. */
@@ -126,7 +136,8 @@ export async function findOut(
   let cause = lost;
   try {
     return await persist(async (limits) => {
-      if (send !== null && isWorthSending(cause)) {
+      // One that others were in the way of is the caller's to do again, when it is known that it was not applied.
+      if (send !== null && !isContention(lost) && isWorthSending(cause)) {
         try {
           return await send(limits);
         } catch (error) {
@@ -137,7 +148,8 @@ export async function findOut(
       // Decided from now on, also against what is still on its way.
       const outcome = await ask(commit, limits);
       if (outcome !== null) return outcome;
-      throw new Known(isWorthSending(cause) ? new TransactionLostError(NOT_APPLIED, { cause }) : cause);
+      const isLost = !isContention(lost) && isWorthSending(cause);
+      throw new Known(isLost ? new TransactionLostError(NOT_APPLIED, { cause }) : cause);
     }, options);
   } catch (error) {
     if (error instanceof Known) throw error.error;

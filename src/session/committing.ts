@@ -169,20 +169,27 @@ export class Committing {
         attempt.seen = outcome;
       },
     };
+    let mayHave = false;
+    const noting = (error: unknown): never => {
+      mayHave ||= mayHaveWon(error, connection === null);
+      throw error;
+    };
     const send = (limits: CallOptions): Promise<Outcome> =>
       connection === null
         ? resending(
           branch.resends,
           limits,
           isNotApplied,
-          (some) => runBatch(database, compiled, settings, { ...some, isolation, readOnly, deferrable }, committing),
+          (some) =>
+            runBatch(database, compiled, settings, { ...some, isolation, readOnly, deferrable }, committing)
+              .catch(noting),
         )
-        : runOnConnection(connection, database.dialect, compiled, limits, committing);
+        : runOnConnection(connection, database.dialect, compiled, limits, committing).catch(noting);
     const begun = performance.now();
     try {
       return await send(options);
     } catch (error) {
-      if (record === null || !this.#mayBeApplied(attempt, error) || !mayHaveWon(error)) {
+      if (record === null || !this.#mayBeApplied(attempt, error) || !mayHave) {
         throw explainRecord(error, database);
       }
       // What its connection still holds locks, and cannot be committed any more.

@@ -8,6 +8,7 @@ import {
   createAll,
   type Database,
   LedgeError,
+  LockTimeoutError,
   model,
   Session,
   t,
@@ -133,4 +134,48 @@ Deno.test("a commit that has used up its time is not sent once more", async () =
   session.add(new Entry({ counter: 1, amount: 1 }));
   await assertRejects(() => session.commit({ timeout: 20 }), CommitOutcomeUnknownError);
   assertEquals(sent, 1);
+});
+
+/** A commit whose requests end like this one after the other; one that came "twice" is applied all the same. */
+async function committed(
+  resends: number,
+  ...ends: readonly (readonly [delivery: "not" | "twice", error: LedgeError])[]
+) {
+  const inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Entry], { exactlyOnce: true });
+  const { batch } = inner;
+  let requests = 0;
+  const db = Object.assign(inner, {
+    async batch(...given: Parameters<typeof batch>) {
+      const [delivery, error] = ends[requests++] ?? [];
+      if (error === undefined) return await batch.apply(inner, given);
+      if (delivery === "twice") await batch.apply(inner, given);
+      throw error;
+    },
+  });
+  await using session = new Session({ bind: db, exactlyOnce: true, resends });
+  const entry = session.add(new Entry({ counter: 1, amount: 1 }));
+  const error: unknown = await session.commit().catch((error) => error);
+  const { rows } = await inner.execute({ sql: "SELECT id FROM entries", params: [] });
+  await inner.close();
+  return { error, requests, made: error === undefined ? [entry.id] : [], rows: rows.map(([id]) => Number(id)) };
+}
+
+const busy = new LockTimeoutError("database is locked");
+const refused = new ConnectionError("429");
+
+Deno.test("a commit that was told of a lock is asked for: its request may have been delivered twice", async () => {
+  assertEquals(await committed(0, ["twice", busy]), { error: undefined, requests: 2, made: [1], rows: [1] });
+  assertEquals(await committed(0, ["not", busy]), { error: busy, requests: 2, made: [], rows: [] });
+});
+
+Deno.test("a commit that was told of a lock, and then was refused, is asked for too", async () => {
+  const { error, made, rows } = await committed(1, ["twice", busy], ["not", refused]);
+  assertEquals([error, made, rows], [undefined, [1], [1]]);
+  assertEquals(await committed(1, ["not", refused], ["not", refused]), {
+    error: refused,
+    requests: 2,
+    made: [],
+    rows: [],
+  });
 });
