@@ -104,7 +104,7 @@ async function persist<T>(
       if (isFinal) throw error;
       last = error;
     }
-    await pause(failures, signal);
+    await pause(failures, signal, Math.max(0, end - performance.now()));
   }
 }
 

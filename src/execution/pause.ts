@@ -8,8 +8,11 @@
 const FIRST = 10;
 const LONGEST = 1000;
 
-/** Waits before another attempt, after so many that failed: longer each time, and by chance. Rejects when the signal aborts. */
-export function pause(failures: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Waits before another attempt, after so many that failed: longer each time, and by chance, `atMost` so many milliseconds.
+ * Rejects when the signal aborts.
+ */
+export function pause(failures: number, signal?: AbortSignal, atMost: number = LONGEST): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(timer);
@@ -17,7 +20,7 @@ export function pause(failures: number, signal?: AbortSignal): Promise<void> {
       if (signal?.aborted) reject(signal.reason);
       else resolve();
     };
-    const timer = setTimeout(end, Math.random() * Math.min(LONGEST, FIRST * 2 ** failures));
+    const timer = setTimeout(end, Math.random() * Math.min(LONGEST, atMost, FIRST * 2 ** failures));
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
   });

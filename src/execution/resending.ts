@@ -35,7 +35,12 @@ export async function resending<T>(
       const passes = error instanceof ConnectionError || error instanceof LockTimeoutError;
       const isLate = performance.now() - begun >= Math.min(LONGEST, timeout ?? LONGEST);
       if (failures >= resends || !passes || isLate || signal?.aborted || !isHarmless(error)) throw error;
-      await pause(failures + 2, signal); // up to 40, 80 ms and so on
+      // Up to 40, 80 ms and so on.
+      await pause(
+        failures + 2,
+        signal,
+        timeout === undefined ? undefined : Math.max(0, begun + timeout - performance.now()),
+      );
     }
   }
 }
