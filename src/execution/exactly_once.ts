@@ -37,8 +37,9 @@ export interface RecordedCommit {
   readonly seen: Outcome | null;
 }
 
-/** Whether nothing tells that a commit was not applied. */
-export function isAmbiguous(error: unknown): boolean {
+/** Whether nothing tells that a commit was not applied. The reason of its `signal` tells nothing, whatever error that is. */
+export function isAmbiguous(error: unknown, signal?: AbortSignal): boolean {
+  if (signal?.aborted && error === signal.reason) return true;
   if (error instanceof DatabaseError) return !error.notApplied;
   return !(error instanceof LedgeError);
 }
@@ -47,8 +48,8 @@ export function isAmbiguous(error: unknown): boolean {
  * Whether a commit with a record may be applied all the same: a request that was delivered twice is refused the second time,
  * by its record or, as a batch, by a lock that it did not get as far as the record for.
  */
-export function mayHaveWon(error: unknown, isBatch: boolean): boolean {
-  return isAmbiguous(error) || error instanceof TransactionLostError || isTaken(error) ||
+export function mayHaveWon(error: unknown, isBatch: boolean, signal?: AbortSignal): boolean {
+  return isAmbiguous(error, signal) || error instanceof TransactionLostError || isTaken(error) ||
     isBatch && isContention(error);
 }
 
@@ -153,7 +154,7 @@ export async function findOut(
     }, options);
   } catch (error) {
     if (error instanceof Known) throw error.error;
-    if (isAmbiguous(lost)) throw lost;
+    if (isAmbiguous(lost, options.signal)) throw lost;
     throw new DatabaseError("It was not found out in time whether the commit was applied", {
       cause: lost,
       notApplied: false,

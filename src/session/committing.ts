@@ -104,7 +104,7 @@ export class Committing {
       outcome = await this.#send(attempt, { signal, timeout });
       this.apply(branch, plan, outcome);
     } catch (error) {
-      throw this.#failed(error, attempt);
+      throw this.#failed(error, attempt, signal);
     }
     await this.#endReaders(branch, options);
     return outcome;
@@ -171,7 +171,7 @@ export class Committing {
     };
     let mayHave = false;
     const noting = (error: unknown): never => {
-      mayHave ||= mayHaveWon(error, connection === null);
+      mayHave ||= mayHaveWon(error, connection === null, options.signal);
       throw error;
     };
     const send = (limits: CallOptions): Promise<Outcome> =>
@@ -215,9 +215,9 @@ export class Committing {
   }
 
   /** What a commit that was sent throws: the session has failed, or it is not known whether it was applied. */
-  #failed(error: unknown, attempt: Attempt): unknown {
+  #failed(error: unknown, attempt: Attempt, signal: AbortSignal | undefined): unknown {
     const { failures, tracker } = this.#parts;
-    if (!this.#mayBeApplied(attempt, error) || !isAmbiguous(error)) {
+    if (!this.#mayBeApplied(attempt, error) || !isAmbiguous(error, signal)) {
       failures.failCommit(error);
       return error;
     }

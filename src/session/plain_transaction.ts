@@ -161,7 +161,7 @@ class OpenTransaction implements StatementTransaction {
     try {
       await this.#connection.commit([], this.#limits);
     } catch (error) {
-      if (!isAmbiguous(error)) throw error;
+      if (!isAmbiguous(error, this.#limits.signal)) throw error;
       throw new CommitOutcomeUnknownError(
         "The commit was sent and its answer was lost: it may or may not have been applied. " +
           "Read what is there before doing it again",

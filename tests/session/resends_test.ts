@@ -143,6 +143,36 @@ Deno.test("a signal ends the pause before a request is sent again, and a timeout
   assert(sent.length > 2 && sent.length < 100);
 });
 
+Deno.test("a commit that is given up for an error of Ledge's own is of unknown outcome, whatever that error says", async () => {
+  for (const exactlyOnce of [false, true]) {
+    const { session, db } = await failing({ exactlyOnce });
+    await using _ = session;
+    await createAll(db, [], { exactlyOnce });
+    const controller = new AbortController();
+    const reason = new StatementError("what runs beside it failed");
+    const { execute, batch } = db;
+    const givenUp = async (sent: Promise<unknown>): Promise<never> => {
+      await sent;
+      controller.abort(reason);
+      throw reason;
+    };
+    Object.assign(db, {
+      execute: (...call: Parameters<typeof execute>) => givenUp(execute(...call)),
+      batch: (...call: Parameters<NonNullable<typeof batch>>) => givenUp(batch!(...call)),
+    });
+    session.add(new Note({ id: 1, text: "a" }));
+    const error = await assertRejects(
+      () => session.commit({ signal: controller.signal }),
+      CommitOutcomeUnknownError,
+    );
+    assertEquals([error.cause, error.notApplied, session.state], [reason, false, "failed"]);
+    Object.assign(db, { execute, batch });
+    if (exactlyOnce) assertEquals(await error.resolve(), "committed");
+    else await session.rollback();
+    assertEquals(await session.query(Note).count(), 1);
+  }
+});
+
 Deno.test("a session refuses resends that are no number of times, and a factory passes them on", async () => {
   const bind = libsql({ url: ":memory:" });
   for (const resends of [-1, 1.5, NaN, Infinity, "2", null]) {
