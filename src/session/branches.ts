@@ -129,7 +129,7 @@ export class Branches {
     return this.#begin;
   }
 
-  /** The session has written, without a connection. */
+  /** The session has written, or may have, without a connection. */
   noteWrite(): void {
     this.#hasWritten = true;
   }

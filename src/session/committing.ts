@@ -216,7 +216,7 @@ export class Committing {
 
   /** What a commit that was sent throws: the session has failed, or it is not known whether it was applied. */
   #failed(error: unknown, attempt: Attempt, signal: AbortSignal | undefined): unknown {
-    const { failures, tracker } = this.#parts;
+    const { branches, failures, tracker } = this.#parts;
     if (!this.#mayBeApplied(attempt, error) || !isAmbiguous(error, signal)) {
       failures.failCommit(error);
       return error;
@@ -225,6 +225,7 @@ export class Committing {
     const { database, settings } = branch;
     const planned = compiled.plan.steps.flatMap(({ states }) => states).filter((state) => state !== null);
     failures.doubt([...planned, ...tracker.touched()]);
+    branches.noteWrite(); // what is looked for now a replica may not have yet
     const doubt = this.doubt = record === null ? null : { record, branch, database, settings, compiled, seen };
     return new CommitOutcomeUnknownError(
       "The commit was sent and its answer was lost: it may or may not have been applied. " +

@@ -10,6 +10,7 @@ import {
 import {
   type AnyModel,
   belongsTo,
+  CommitOutcomeUnknownError,
   ConnectionError,
   type Database,
   deleteFrom,
@@ -440,6 +441,22 @@ Deno.test("bulk reads from the replica and writes to the primary", async () => {
   await bulkSave(session, [new Author({ name: "Cy" })]);
   await session.commit();
   assertEquals([taken(primary).length > 0, taken(replica)], [true, []]);
+});
+
+Deno.test("after a commit of unknown outcome what may have been written is read where it was written", async () => {
+  const { primary, replica, session } = await replicated();
+  await using _ = session;
+  const { execute } = primary.db;
+  primary.db.execute = async (statement, options) => {
+    await execute(statement, options);
+    throw new ConnectionError("The connection broke", { notApplied: false });
+  };
+  const author = session.add(new Author({ name: "Bob" }));
+  await assertRejects(() => session.commit(), CommitOutcomeUnknownError);
+  primary.db.execute = execute;
+  await session.rollback();
+  assertEquals(await session.query(Author).where({ id: author.id }).count(), 1);
+  assertEquals([taken(primary), taken(replica)], [["INSERT", "SELECT"], []]);
 });
 
 Deno.test("routing is asked once a transaction for a model, and goes before binds", async () => {
