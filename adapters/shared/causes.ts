@@ -29,9 +29,13 @@ const refusedCodes =
 const refusedTexts =
   /client error \(Connect\)|connection refused|actively refused|dns (?:error|lookup failed)|name resolution|failed to lookup address|ENOTFOUND|ECONNREFUSED|tcp connect error|failed to connect to WebSocket|Unable to connect\. Is the computer able|Requests to port \d+ are blocked|Requires net access/i;
 
-/** Whether a request was never sent. Deno says it in the text, Node in a cause's code, Bun in the code, workerd in the text. */
+/**
+ * Whether a request was never sent. Deno says it in the text, Node in a cause's code, Bun in the code, workerd in the text. Of a
+ * connection that was open Linux says EHOSTUNREACH or ENETUNREACH too, once nothing that was sent came to be acknowledged.
+ */
 export function neverReached(error: unknown): boolean {
-  for (const { name, code, message } of causes(error)) {
+  for (const { name, code, message, syscall } of causes(error)) {
+    if (syscall === "read" || syscall === "write") return false;
     if (name === "NotCapable" || (typeof code === "string" && refusedCodes.test(code)) || refusedTexts.test(message)) {
       return true;
     }

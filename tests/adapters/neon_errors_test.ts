@@ -348,6 +348,9 @@ Deno.test("translate() knows a refused connect in every runtime's words", () => 
   ];
   const broken = [
     new TypeError("fetch failed", { cause: coded("ECONNRESET", "read ECONNRESET") }),
+    new TypeError("fetch failed", {
+      cause: Object.assign(coded("EHOSTUNREACH", "read EHOSTUNREACH"), { syscall: "read" }),
+    }),
     new Error("Network connection lost."),
     new Error("Connection terminated unexpectedly"),
     new Event("error"),
