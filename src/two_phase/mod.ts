@@ -63,9 +63,10 @@ export interface PreparedTransaction {
  * {@linkcode createTwoPhaseTables}. Nothing may have been written, locked or started on a connection before. When it fails
  * nothing is written anywhere, and `session.rollback()` comes next.
  *
- * Costs on each database what a flush on a connection does, and the adapter's `prepare`; two requests more on the first one;
- * the commit takes one on each. Throws an `UnsupportedError`, before anything is sent, where a database has no two-phase
- * commit, and an `InvalidStateError` where a connection is open or the table is missing.
+ * Costs on each database what a flush on a connection does, and the adapter's `prepare`; two requests more on the first one,
+ * three where the session has settings; the commit takes one on each. Throws an `UnsupportedError`, before anything is sent, where a database has no two-phase
+ * commit, and an `InvalidStateError` where a connection is open or the table is missing. Throws an `UnsupportedError`, and
+ * writes nothing, where the session's settings (a `search_path`) lead to another table `ledge_commit` than `recover` finds.
  */
 export async function prepare(session: Session, options: PrepareOptions = {}): Promise<PreparedTransaction> {
   refuseUnknown(options, ["id", "signal", "timeout"], "prepare()");

@@ -7,12 +7,12 @@
  */
 import type { CallOptions, Connection, PreparableConnection } from "../database.ts";
 import { CommitOutcomeUnknownError, InvalidStateError, TransactionLostError, UnsupportedError } from "../errors.ts";
-import { settleRecord, writeRecord } from "../execution/commit_record.ts";
+import { findRecord, settleRecord, writeRecord } from "../execution/commit_record.ts";
 import type { Branch } from "../session/branch.ts";
 import type { Ending } from "../session/ending.ts";
 import { nameOf } from "./names.ts";
 import { end, isPrepared, type Part } from "./part.ts";
-import { requireIdentity } from "./table.ts";
+import { requireIdentity, SELF } from "./table.ts";
 
 /** A branch that is to be prepared. */
 interface Participant extends Part {
@@ -24,6 +24,8 @@ interface Participant extends Part {
 export class Preparation {
   readonly id: string;
   #participants: Participant[] = [];
+  /** Which database decides. */
+  #coordinator = "";
 
   constructor(id: string) {
     this.id = id;
@@ -46,7 +48,7 @@ export class Preparation {
         );
       }
     }
-    const coordinator = await requireIdentity(first.database, options);
+    const coordinator = this.#coordinator = await requireIdentity(first.database, options);
     this.#participants = branches.map((branch, number): Participant => {
       const name = nameOf({ id: this.id, number, coordinator });
       const one: Participant = { branch, database: branch.database, name, connection: null };
@@ -61,7 +63,16 @@ export class Preparation {
     const [first] = this.#participants;
     if (first === undefined) return new Nothing();
     for (const { branch } of this.#participants) await branch.connect("prepare()", options);
-    const { branch: { database: { dialect } } } = first;
+    const { branch: { database: { dialect, description }, settings } } = first;
+    if (settings !== null) {
+      const found = await first.branch.exclusive((connection) => findRecord(connection, SELF, dialect, options));
+      if (found?.result !== this.#coordinator) {
+        throw new UnsupportedError(
+          `With the session's settings ledge_commit of ${description} is another table than without, or cannot be read: ` +
+            "whoever looks for the decision would not find it",
+        );
+      }
+    }
     await first.branch.exclusive((connection) =>
       connection.execute(writeRecord(this.id, "committed", dialect), options)
     );

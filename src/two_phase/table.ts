@@ -12,7 +12,7 @@ import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
 
 /** The row that says which database this is. */
-const SELF = "00000000-0000-0000-0000-000000000000";
+export const SELF = "00000000-0000-0000-0000-000000000000";
 
 /** The statements that make the table, for a migration. It holds a row for each commit; old ones may be deleted. */
 export function twoPhaseTables(dialect: Dialect): Statement[] {

@@ -45,6 +45,27 @@ async function counts({ a, b }: Pair): Promise<number[]> {
   return [await count(a, "orders"), await count(b, "logs")];
 }
 
+test("settings under which the decision would stand in another table are refused, others travel", async (pair) => {
+  const { a, b } = pair;
+  for (const table of ["ledge_commit", "orders"]) {
+    await a.execute({ sql: "CREATE SCHEMA IF NOT EXISTS tenant", params: [] });
+    await a.execute({ sql: `CREATE TABLE tenant.${table} (LIKE public.${table} INCLUDING ALL)`, params: [] });
+  }
+  const others = { "app.tenant": "1" };
+  await using session = sessionOf(a, b, { settings: others });
+  await session.begin({ settings: { search_path: "tenant, public" } });
+  session.add(new Order({ total: 5 }));
+  session.add(new Log({ text: "new" }));
+  await assertRejects(() => prepare(session), UnsupportedError, "is another table than without");
+  assertEquals([await a.twoPhase!.list(), await b.twoPhase!.list(), await counts(pair)], [[], [], [0, 0]]);
+  await session.rollback();
+  session.add(new Order({ total: 5 }));
+  session.add(new Log({ text: "new" }));
+  await prepare(session);
+  await session.commit();
+  assertEquals(await counts(pair), [1, 1]);
+});
+
 test("a prepared session writes nothing until it is committed, then everything, and goes on", async (pair) => {
   const { a, b } = pair;
   await using session = sessionOf(a, b);
