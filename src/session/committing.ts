@@ -174,12 +174,18 @@ export class Committing {
       mayHave ||= mayHaveWon(error, connection === null, options.signal);
       throw error;
     };
+    const isHarmless = (error: unknown): boolean => {
+      if (!isNotApplied(error)) return false;
+      // Until it goes out again: who gives up before that has sent nothing.
+      if (record === null || !mayHave) attempt.wasSent = false;
+      return true;
+    };
     const send = (limits: CallOptions): Promise<Outcome> =>
       connection === null
         ? resending(
           branch.resends,
           limits,
-          isNotApplied,
+          isHarmless,
           (some) =>
             runBatch(database, compiled, settings, { ...some, isolation, readOnly, deferrable }, committing)
               .catch(noting),

@@ -179,3 +179,18 @@ Deno.test("a commit that was told of a lock, and then was refused, is asked for 
     rows: [],
   });
 });
+
+Deno.test("a commit whose answer was lost stays in doubt when what is sent after it is refused", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Entry], { exactlyOnce: true });
+  const network = faulty(inner);
+  network.faults.push("after", ...new Array<Fault>(1000).fill("refused"));
+  await using session = new Session({ bind: network.db, exactlyOnce: true, resends: 1000 });
+  const entry = session.add(new Entry({ counter: 1, amount: 1 }));
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 60);
+  const error = await session.commit({ signal: controller.signal }).catch((error) => error);
+  assertInstanceOf(error, CommitOutcomeUnknownError);
+  network.faults.length = 0;
+  assertEquals([await error.resolve(), entry.id], ["committed", 1]);
+});

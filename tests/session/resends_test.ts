@@ -141,6 +141,14 @@ Deno.test("a signal ends the pause before a request is sent again, and a timeout
   await assertRejects(() => session.commit({ timeout: 30 }), ConnectionError, "refused");
   await session.rollback();
   assert(sent.length > 2 && sent.length < 100);
+  for (const exactlyOnce of [false, true]) {
+    session.add(new Note({ id: 1, text: "a" }));
+    const leaving = new AbortController();
+    setTimeout(() => leaving.abort(reason), 30);
+    const error = await assertRejects(() => session.commit({ signal: leaving.signal, exactlyOnce }));
+    assertStrictEquals(error, reason); // nothing is in doubt: each was refused
+    await session.rollback();
+  }
 });
 
 Deno.test("a commit that is given up for an error of Ledge's own is of unknown outcome, whatever that error says", async () => {
