@@ -12,7 +12,7 @@ import type { SqlValue, Statement } from "./statement.ts";
 import type { Cell } from "./step.ts";
 import type { ColumnInfo, TableInfo } from "./table.ts";
 
-/** Which rows a statement made: so many with the last keys of an identity, the last one, or those of keys. */
+/** Which rows a statement made: several with the last keys of an identity, the last one, or those of keys. */
 export type MadeRows = number | "last" | { readonly keys: readonly (readonly Cell[])[]; readonly ledger: Keys };
 
 /** The statement that notes the key and `returning` of rows that the statement before it wrote. */
@@ -29,7 +29,9 @@ export function noteRows(
   let params: readonly SqlValue[] = [];
   if (typeof made === "number") {
     const key = dialect.quote(table.identity!.name);
-    from = `${name} AS t WHERE t.${key} > (SELECT max(${key}) FROM ${name}) - ${made}`;
+    // None where a trigger inserted into the same table after them: the keys would be those of its rows.
+    from = `${name} AS t WHERE t.${key} > last_insert_rowid() - ${made} ` +
+      `AND last_insert_rowid() = (SELECT max(${key}) FROM ${name})`;
   } else if (made !== "last") {
     const rows = source(table.key, made.keys, made.ledger, dialect);
     const on = table.key.map((column, i) => `t.${dialect.quote(column.name)} = ${rows.values[i]}`).join(" AND ");

@@ -116,7 +116,7 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
     if (made && first !== null) keys.insertedRows(table, first + from, to - from);
     else if (table.identity !== null) keys.insertedKeys(table);
     note(batch, step, table, returning, () => {
-      if (!ownKey) return made ? to - from : "last";
+      if (!ownKey) return made && to - from > 1 ? to - from : "last";
       const at = table.key.map((column) => insert.columns.indexOf(column));
       return { keys: insert.rows.slice(from, to).map((row) => at.map((i) => row[i])), ledger: keys };
     });

@@ -1,5 +1,5 @@
 /** Commits with `exactlyOnce` under faults in any order: each came to what it was reported as. */
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { libsql } from "../../adapters/libsql_local.ts";
 import {
@@ -193,4 +193,27 @@ Deno.test("a commit whose answer was lost stays in doubt when what is sent after
   assertInstanceOf(error, CommitOutcomeUnknownError);
   network.faults.length = 0;
   assertEquals([await error.resolve(), entry.id], ["committed", 1]);
+});
+
+Deno.test("where a trigger inserts into the same table no instance is given the key of its row", async () => {
+  await using inner = libsql({ url: ":memory:" });
+  await createAll(inner, [Entry], { exactlyOnce: true });
+  const trigger = "CREATE TRIGGER log AFTER INSERT ON entries WHEN new.amount > 0 " +
+    "BEGIN INSERT INTO entries (counter, amount) VALUES (new.counter, 0); END";
+  await inner.execute({ sql: trigger, params: [] });
+  const network = faulty(inner);
+  await using session = new Session({ bind: network.db, exactlyOnce: true });
+  for (const id of [1, 3]) {
+    const entry = session.add(new Entry({ counter: 1, amount: 1 }));
+    network.faults.push("after");
+    await session.commit();
+    assertEquals(entry.id, id);
+  }
+  const several = [new Entry({ counter: 1, amount: 1 }), new Entry({ counter: 1, amount: 1 })];
+  session.addAll(several);
+  network.faults.push("after");
+  const error = await assertRejects(() => session.commit(), CommitOutcomeUnknownError);
+  assertStringIncludes((error.cause as Error).message, "was applied, but its record does not tell");
+  await session.rollback();
+  assertEquals(several.map((entry) => Object.hasOwn(entry, "id")), [false, false]);
 });
