@@ -55,8 +55,13 @@ async function runElsewhere(report: string): Promise<Counts> {
   return text === null ? { passed: 0, failed: 1, skipped: 0 } : JSON.parse(text);
 }
 
-const options = Deno.args.filter((arg) => arg.startsWith("-"));
-const paths = Deno.args.filter((arg) => !arg.startsWith("-"));
+// The value behind --filter is no path.
+const given = Deno.args.flatMap((arg, i, all) => {
+  if (all[i - 1] === "--filter") return [];
+  return arg === "--filter" ? [`--filter=${all[i + 1] ?? ""}`] : [arg];
+});
+const options = given.filter((arg) => arg.startsWith("-"));
+const paths = given.filter((arg) => !arg.startsWith("-"));
 const folder = await Deno.makeTempDir({ prefix: "tests-" });
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 try {
