@@ -85,7 +85,7 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
     const { make = DatabaseError, isLost = false } = rules.find((rule) => rule.code.test(code)) ?? {};
     return new make(message.includes(code) ? message : `${message} (${code})`, isLost ? ambiguous : options);
   }
-  if (/^(?:Client was closed|Cannot use a pool after calling end)/.test(message)) {
+  if (/^(?:Client was closed|Cannot use a pool after calling end)/.test(words)) {
     return new InvalidStateError(`${where} is closed: its client was closed`, { cause });
   }
   const said = /\(HTTP status (\d{3})\)/.exec(words)?.[1];

@@ -6,7 +6,7 @@
 import { causes } from "./causes.ts";
 
 /** What a guard says through an error (sql/guard.ts, sql/mysql_guard.ts): a password of a word of it must not garble it. */
-const guard = /(ledge:(?:stale|require|increment|conflict)(?::\d+)*)/;
+const guard = /('?ledge:(?:stale|require|increment|conflict)(?::\d+)*'?|\(errno 1242\))/;
 
 /**
  * A function that takes these secrets out of a text, as they are and as they are written in JSON and in a URL, and

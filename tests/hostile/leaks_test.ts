@@ -14,7 +14,9 @@ import { inspect } from "node:util";
 import { d1 } from "../../adapters/d1.ts";
 import { libsql } from "../../adapters/libsql_local.ts";
 import { neon } from "../../adapters/neon.ts";
+import { translate as translateNeon } from "../../adapters/neon/errors.ts";
 import { planetscale } from "../../adapters/planetscale.ts";
+import { translate as translatePlanetScale } from "../../adapters/planetscale/errors.ts";
 import { redactor } from "../../adapters/shared/secrets.ts";
 import {
   type Database,
@@ -31,6 +33,7 @@ import {
   transaction,
   ValidationError,
 } from "../../mod.ts";
+import { INCREMENT, mysqlGuardFailure } from "../../src/sql/mysql_guard.ts";
 import { useFronts } from "../servers/neon.ts";
 import { Note, runs, Tag, testEverywhere } from "./kit.ts";
 
@@ -365,6 +368,29 @@ Deno.test("classes of errors do not depend on the password: words of messages ma
     await db.execute(insert);
     const error = await db.execute(insert).catch((thrown) => thrown);
     assertEquals(error.code, "LEDGE_UNIQUE_VIOLATION", word);
+  }
+});
+
+Deno.test("what fails a commit on MySQL is found whatever the password is", () => {
+  const said = {
+    stale: "target: shop.-.primary: vttablet: Subquery returns more than 1 row (errno 1242) (sqlstate 21000)",
+    steps: "target: shop.-.primary: vttablet: Truncated incorrect INTEGER value: 'ledge:increment:2' (errno 1292)",
+  };
+  const thrown = (message: string) => Object.assign(new Error(message), { status: 400, body: { message } });
+  for (const word of ["1", "row", "errno", "12", "'", "ledge"]) {
+    const failure = { where: "planetscale host", redact: redactor([word]) };
+    const stale = translatePlanetScale(thrown(said.stale), failure);
+    assertEquals(mysqlGuardFailure(stale.message), { kind: "unnamed" }, word);
+    const steps = translatePlanetScale(thrown(said.steps), { ...failure, sql: `SELECT ${INCREMENT}` });
+    assertEquals(steps.code, "LEDGE_UNSUPPORTED", word);
+  }
+});
+
+Deno.test("a client that was closed is told from one that is lost whatever the password is", () => {
+  for (const word of ["Client", "closed", "a"]) {
+    const closed = new Error("Client was closed and is not queryable");
+    const error = translateNeon(closed, { where: "neon host", redact: redactor([word]) });
+    assertEquals(error.code, "LEDGE_INVALID_STATE", word);
   }
 });
 
