@@ -1,8 +1,9 @@
 /**
  * The bookstore on Cloudflare's Workers, on D1 or, where the secret DATABASE_URL is set, on any other database. Its settings
- * are in wrangler.jsonc beside it. In this folder:
+ * are in wrangler.jsonc beside it. In this folder, once `deno install` has made node_modules:
  *
  * ```sh
+ * npx wrangler d1 create bookstore # shows a database_id, which wrangler.jsonc is to have before what follows
  * npx wrangler d1 migrations apply bookstore --remote
  * npx wrangler deploy
  * ```

@@ -1,7 +1,8 @@
 /**
- * The bookstore on Node 20 and newer, and on Bun:
+ * The bookstore on Node 20 and newer, and on Bun. In this folder, once `deno pack` has made the package:
  *
  * ```sh
+ * npm init -y && npm install ../../ledge-session-0.1.0.tgz hono @hono/node-server
  * npx esbuild main.ts --bundle --platform=node --format=esm --packages=external --outfile=main.mjs
  * DATABASE_URL=libsql://… DATABASE_TOKEN=… node main.mjs
  * ```

@@ -1,6 +1,7 @@
 /**
  * The bookstore as a Vercel Edge Function, which vercel.json gives all paths to. DATABASE_URL and DATABASE_TOKEN are
- * environment variables of the project.
+ * environment variables of the project. `hono` and the package that `deno pack` makes are to be installed in a folder above
+ * this one and ../bookstore, since both import them.
  *
  * @module
  */
