@@ -144,7 +144,12 @@ export function requestSessions<Args extends unknown[]>(
       },
       async commit(isWanted) {
         const session = lazy.made;
-        if (session === null || session.state === "closed" || signal?.aborted || !isWanted()) return null;
+        if (session === null || session.state === "closed" || signal?.aborted) return null;
+        const wanted: unknown = isWanted();
+        if (typeof wanted !== "boolean") { // A promise would be taken for yes.
+          throw new ValidationError(`commitOn must give true or false, got ${typeof wanted}`);
+        }
+        if (!wanted) return null;
         try {
           await session.commit();
           return null;
@@ -214,10 +219,15 @@ function fromFactory<Args extends unknown[]>(
   what: string,
   factory: FromFactory<Args>["factory"],
 ): (args: Args) => Source | Promise<Source> {
-  const make = (from: SessionFactory) => (readOnly: boolean): Session => readOnly ? from({ readOnly }) : from();
-  if (isFactory(factory)) return () => ({ make: make(factory) });
-  if (typeof factory === "function") return async (args) => ({ make: make(await factory(...args)) });
-  throw new ValidationError(`${what} needs a factory, as sessionFactory(…) makes one, or a function that gives one`);
+  const sourceOf = (from: unknown): Source => {
+    if (isFactory(from)) return { make: (readOnly) => readOnly ? from({ readOnly }) : from() };
+    throw new ValidationError(`${what} needs a factory, as sessionFactory(…) makes one, or a function that gives one`);
+  };
+  if (typeof factory !== "function" || isFactory(factory)) {
+    const source = sourceOf(factory);
+    return () => source;
+  }
+  return async (args) => sourceOf(await factory(...args));
 }
 
 /** A factory is a function that can be configured. */

@@ -153,6 +153,21 @@ Deno.test("withSession() rolls back and closes when commitOn threw", async () =>
 
 // ---- commits that fail
 
+Deno.test("withSession() commits nothing by an answer of commitOn that is no boolean, such as a promise", async () => {
+  await using env = await setUp();
+  const commitOn = (() => Promise.resolve(false)) as unknown as () => boolean;
+  const { post, seen } = books({ bind: env.db, commitOn }, () => new Response());
+  await assertRejects(() => post("Edges"), ValidationError, "commitOn must give true or false, got object");
+  assertEquals([env.titles(), seen[0]!.state], [[], "closed"]);
+});
+
+Deno.test("withSession() refuses what a function gives in place of a factory, before the handler", async () => {
+  await using env = await setUp();
+  const { post, seen } = books({ factory: () => env.db as never }, () => new Response());
+  await assertRejects(() => post("Edges"), ValidationError, "needs a factory");
+  assertEquals(seen, []);
+});
+
 Deno.test("withSession() answers 409 and says nothing more when the commit found a unique value taken", async () => {
   await using env = await setUp();
   let cancelled = 0;
