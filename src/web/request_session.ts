@@ -160,7 +160,12 @@ export function requestSessions<Args extends unknown[]>(
       async end() {
         const closing = close();
         if (waitUntil === null) return await closing;
-        if (lazy.isMade || source.close !== undefined) waitUntil(closing);
+        if (!lazy.isMade && source.close === undefined) return;
+        try {
+          waitUntil(closing);
+        } catch {
+          await closing; // A context that is no longer there takes no response with it.
+        }
       },
     };
   };

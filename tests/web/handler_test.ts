@@ -311,6 +311,25 @@ Deno.test("withSession() leaves rollback and closing to waitUntil, wherever amon
   assertEquals([env.server.openStreams, env.titles(), events], [0, [], ["closed"]]);
 });
 
+Deno.test("withSession() closes by itself, and answers, where waitUntil throws", async () => {
+  await using env = await setUp();
+  let closed = 0;
+  const fetch = withSession<[context: object]>(
+    { bind: () => watched(env.db, () => closed++), closeBind: true },
+    (_request, session) => {
+      session.add(new Book({ title: "Edges" }));
+      return new Response("saved");
+    },
+  );
+  const context = {
+    waitUntil(): void {
+      throw new TypeError("Illegal invocation");
+    },
+  };
+  assertEquals(await (await fetch(request(), context)).text(), "saved");
+  assertEquals([env.titles(), closed], [["Edges"], 1]);
+});
+
 Deno.test("withSession() has nothing for waitUntil when there is nothing to close", async () => {
   await using env = await setUp();
   const context = new Waiting();
