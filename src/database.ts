@@ -41,6 +41,8 @@ export interface Capabilities {
   readonly readOnly: boolean;
   /** Whether a transaction can be deferrable. */
   readonly deferrable: boolean;
+  /** Whether a request reaches the database once at the most; over HTTP, where the network may double it, not. */
+  readonly deliversOnce?: boolean;
 }
 
 /** One database, reached through one driver client. */

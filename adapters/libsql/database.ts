@@ -49,6 +49,8 @@ interface Source {
   readonly description: string;
   readonly redact: (text: string) => string;
   readonly timeout: number | undefined;
+  /** "file" of one in memory too. */
+  readonly transport: string;
   /** The client for one call or one transaction, its requests where they can be cut off, and what is to be done after. */
   open(): { readonly client: LibsqlClient; readonly wire: Wire | undefined; readonly done?: () => void };
   close(): void;
@@ -88,6 +90,7 @@ export function adoptClient(client: LibsqlClient): LibsqlDatabase {
     description,
     redact: redactor(),
     timeout: undefined,
+    transport: String(client.protocol),
     open() {
       check?.();
       return { client, wire: undefined };
@@ -136,11 +139,14 @@ class DriverDatabase implements LibsqlDatabase {
   readonly #source: Source;
   #isClosed = false;
   readonly dialect: Dialect = sqlite;
-  readonly capabilities: Capabilities = capabilities;
+  readonly capabilities: Capabilities;
   readonly description: string;
 
   constructor(source: Source) {
     this.#source = source;
+    this.capabilities = source.transport === "http"
+      ? capabilities
+      : Object.freeze({ ...capabilities, deliversOnce: true });
     this.description = source.description;
   }
 

@@ -25,6 +25,9 @@ import { type CompiledPlan, type Outcome, outcomeOf } from "./writes.ts";
 /** Milliseconds in which the outcome of a commit without a timeout is looked for, from when its answer was lost. */
 const LONGEST_SEARCH = 30_000;
 
+/** The same where others were in the way: as long as a server of libSQL lets one transaction hold up the next. */
+const LONGEST_WAIT = 5000;
+
 /** A commit that can be asked for. */
 export interface RecordedCommit {
   /** The id of its record. */
@@ -46,11 +49,11 @@ export function isAmbiguous(error: unknown, signal?: AbortSignal): boolean {
 
 /**
  * Whether a commit with a record may be applied all the same: a request that was delivered twice is refused the second time,
- * by its record or, as a batch, by a lock that it did not get as far as the record for.
+ * by its record or, as a batch of which `isDoubled` may be true, by a lock that it did not get as far as the record for.
  */
-export function mayHaveWon(error: unknown, isBatch: boolean, signal?: AbortSignal): boolean {
+export function mayHaveWon(error: unknown, isDoubled: boolean, signal?: AbortSignal): boolean {
   return isAmbiguous(error, signal) || error instanceof TransactionLostError || isTaken(error) ||
-    isBatch && isContention(error);
+    isDoubled && isContention(error);
 }
 
 /** Whether others were in the way, as they may have been in that of a second delivery alone. */
@@ -101,8 +104,7 @@ async function persist<T>(
     try {
       return await attempt({ signal, timeout: Math.max(1, left) });
     } catch (error) {
-      const isFinal = error instanceof Known || error instanceof LedgeError && !(error instanceof DatabaseError);
-      if (isFinal) throw error;
+      if (error instanceof Known || !isWorthSending(error)) throw error; // asking again would not mend it
       last = error;
     }
     await pause(failures, signal, Math.max(0, end - performance.now()));
@@ -135,6 +137,8 @@ export async function findOut(
   options: CallOptions,
 ): Promise<Outcome> {
   let cause = lost;
+  const { timeout = LONGEST_SEARCH } = options;
+  const search = { ...options, timeout: isContention(lost) ? Math.min(timeout, LONGEST_WAIT) : timeout };
   try {
     return await persist(async (limits) => {
       // One that others were in the way of is the caller's to do again, when it is known that it was not applied.
@@ -151,7 +155,7 @@ export async function findOut(
       if (outcome !== null) return outcome;
       const isLost = !isContention(lost) && isWorthSending(cause);
       throw new Known(isLost ? new TransactionLostError(NOT_APPLIED, { cause }) : cause);
-    }, options);
+    }, search);
   } catch (error) {
     if (error instanceof Known) throw error.error;
     if (isAmbiguous(lost, options.signal)) throw lost;

@@ -169,9 +169,10 @@ export class Committing {
         attempt.seen = outcome;
       },
     };
+    const isDoubled = connection === null && !database.capabilities.deliversOnce;
     let mayHave = false;
     const noting = (error: unknown): never => {
-      mayHave ||= mayHaveWon(error, connection === null, options.signal);
+      mayHave ||= mayHaveWon(error, isDoubled, options.signal);
       throw error;
     };
     const isHarmless = (error: unknown): boolean => {

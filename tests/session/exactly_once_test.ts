@@ -146,6 +146,7 @@ async function committed(
   const { batch } = inner;
   let requests = 0;
   const db = Object.assign(inner, {
+    capabilities: { ...inner.capabilities, deliversOnce: false }, // as over HTTP
     async batch(...given: Parameters<typeof batch>) {
       const [delivery, error] = ends[requests++] ?? [];
       if (error === undefined) return await batch.apply(inner, given);
@@ -167,6 +168,22 @@ const refused = new ConnectionError("429");
 Deno.test("a commit that was told of a lock is asked for: its request may have been delivered twice", async () => {
   assertEquals(await committed(0, ["twice", busy]), { error: undefined, requests: 2, made: [1], rows: [1] });
   assertEquals(await committed(0, ["not", busy]), { error: busy, requests: 2, made: [], rows: [] });
+});
+
+Deno.test("a commit that was told of a lock by a file has failed: no network doubled its request", async () => {
+  const folder = await Deno.makeTempDir();
+  const url = `file:${folder}/entries.db`;
+  const [db, other] = [libsql({ url }), libsql({ url })];
+  await createAll(db, [Entry], { exactlyOnce: true });
+  const holder = await other.connect();
+  await holder.execute({ sql: "INSERT INTO entries (counter, amount) VALUES (1, 1)", params: [] });
+  await using session = new Session({ bind: db, exactlyOnce: true, resends: 0 });
+  session.add(new Entry({ counter: 1, amount: 2 }));
+  await assertRejects(() => session.commit({ timeout: 60_000 }), LockTimeoutError);
+  await holder.rollback();
+  await session.close();
+  for (const each of [db, other]) await each.close();
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("a commit that was told of a lock, and then was refused, is asked for too", async () => {
