@@ -112,6 +112,8 @@ export class Tablet {
 
   /** Commits or rolls back, and gives the id under which the connection is held on, if it is. */
   async conclude(id: string, sql: "COMMIT" | "ROLLBACK"): Promise<string | undefined> {
+    const { isBusy, timer } = this.#get(id);
+    if (!isBusy) clearTimeout(timer); // The killer leaves what is being concluded alone.
     try {
       await this.run(id, sql, () => {});
     } catch (error) {

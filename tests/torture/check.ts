@@ -18,6 +18,8 @@ export interface Attempt {
   outcome: Outcome;
   /** The name of the error. */
   readonly error: string | null;
+  /** What the error says. */
+  readonly detail?: string;
   /** The key that the server made, as it was given back. */
   readonly key: number | null;
 }
@@ -51,10 +53,10 @@ export async function check(attempts: readonly Attempt[], truth: (sql: string) =
 
   const known = new Set(attempts.map(({ tag }) => tag));
   for (const tag of byTag.keys()) if (!known.has(tag)) complain(`${tag} is there and nobody wrote it`);
-  for (const { tag, kind, outcome, key, error } of attempts) {
+  for (const { tag, kind, outcome, key, error, detail = "" } of attempts) {
     if (kind === "own") continue;
     const rows = byTag.get(tag) ?? [];
-    const what = `${kind} ${tag}, reported ${outcome}${error === null ? "" : ` (${error})`},`;
+    const what = `${kind} ${tag}, reported ${outcome}${error === null ? "" : ` (${error}: ${detail})`},`;
     if (rows.length > 1) {
       findings.doubled++;
       complain(`${what} is there ${rows.length} times`);

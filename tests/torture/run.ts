@@ -185,7 +185,9 @@ class Worker {
         if (told !== "done") {
           const outcome = isAmbiguous && told === undefined ? "ambiguous" : "failed";
           if (outcome === "ambiguous" && promised?.removed !== undefined) this.#forget(promised.removed);
-          return { ...attempt, outcome, error: nameOf(error) };
+          const { message, cause } = error as Error;
+          const detail = cause instanceof Error ? `${message}: ${cause.message}` : message;
+          return { ...attempt, outcome, error: nameOf(error), detail };
         }
       }
     } catch (error) {
