@@ -5,10 +5,10 @@
  */
 import type { CallOptions } from "../database.ts";
 import { InvalidStateError, NoResultError, ValidationError } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { mapperOf } from "../model/mapper.ts";
 import type { ModelArgument } from "../model/declared.ts";
 import type { AnyModel, Entity } from "../model/types.ts";
-import { refuseUnknown } from "../session/options.ts";
 import type { Session } from "../session/session.ts";
 import { find } from "./finding.ts";
 import { settle, showReference } from "./reference.ts";

@@ -10,13 +10,13 @@
  */
 import type { CallOptions } from "../database.ts";
 import { ValidationError } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import type { ModelArgument } from "../model/declared.ts";
 import { type Mapper, mapperOf } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, ColumnsOf, Entity, Insert, KeyNames, Props, ValueOf } from "../model/types.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { internals } from "../session/internals.ts";
-import { refuseUnknown } from "../session/options.ts";
 import type { Session } from "../session/session.ts";
 import { changedColumns, type InstanceState, isHidden, peek, show, stateOf } from "../state/instance_state.ts";
 import { type Token, tokenOf } from "../state/snapshot.ts";

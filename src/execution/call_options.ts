@@ -5,6 +5,7 @@
  */
 import type { CallOptions } from "../database.ts";
 import { ValidationError } from "../errors.ts";
+import { quoted } from "../model/quoted.ts";
 
 /** The longest time that timers can wait, in milliseconds: beyond it they fire at once. */
 const LONGEST = 0x7fff_ffff;
@@ -18,5 +19,17 @@ export function checkCallOptions({ signal, timeout }: CallOptions): void {
   }
   if (signal !== undefined && typeof signal?.addEventListener !== "function") {
     throw new ValidationError("A signal must be an AbortSignal");
+  }
+}
+
+/** Throws a ValidationError for an option that is not there, and for what are no options. */
+export function refuseUnknown(options: object, known: readonly string[], what: string): void {
+  if (typeof options !== "object" || options === null) {
+    throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name) && (options as Record<string, unknown>)[name] !== undefined) {
+      throw new ValidationError(`${what} has no option ${quoted(name)}; there are ${known.join(", ")}`);
+    }
   }
 }

@@ -8,7 +8,7 @@ import type { CallOptions, Connection, Database } from "../database.ts";
 import { type CommitDecision, DatabaseError, ValidationError } from "../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
-import { checkCallOptions } from "./call_options.ts";
+import { checkCallOptions, refuseUnknown } from "./call_options.ts";
 
 /** The table of records. */
 export const RECORDS = "ledge_commit";
@@ -122,6 +122,7 @@ export async function pruneCommits(db: Database, olderThan: number, options?: Ca
   if (typeof olderThan !== "number" || !(olderThan >= 0 && olderThan < Infinity)) {
     throw new ValidationError("olderThan must be a number of milliseconds that is not negative");
   }
+  refuseUnknown(options ?? {}, ["signal", "timeout"], "pruneCommits()");
   checkCallOptions(options ?? {});
   const { quote, placeholder } = db.dialect;
   const before = db.dialect.encodeParam(new Date(Date.now() - olderThan), "olderThan");

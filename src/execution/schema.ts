@@ -13,6 +13,7 @@ import type { Dialect } from "../sql/dialect.ts";
 import type { Statement } from "../sql/statement.ts";
 import type { ColumnInfo, ForeignKeyInfo, TableInfo } from "../sql/table.ts";
 import { tableStatements } from "../sql/tables.ts";
+import { checkCallOptions, refuseUnknown } from "./call_options.ts";
 import { RECORDS } from "./commit_record.ts";
 
 /** Options of {@linkcode ddl}. */
@@ -106,6 +107,7 @@ function fullName({ schema, table }: TableInfo): string {
  * for a column type that the dialect lacks.
  */
 export function ddl(models: readonly AnyModel[], dialect: Dialect, options: DdlOptions = {}): Statement[] {
+  refuseUnknown(options, ["exactlyOnce"], "ddl()");
   const tables = tablesOf(withRecords(models, options));
   const sql = tableStatements(dialect);
   return [
@@ -133,7 +135,7 @@ export async function createAll(
   models: readonly AnyModel[],
   options: SchemaOptions = {},
 ): Promise<void> {
-  const { exactlyOnce, ...call } = options;
+  const { exactlyOnce, ...call } = checked(options, "createAll()");
   await runAll(db, ddl(models, db.dialect, { exactlyOnce }), call);
 }
 
@@ -143,10 +145,16 @@ export async function dropAll(
   models: readonly AnyModel[],
   options: SchemaOptions = {},
 ): Promise<void> {
-  const { exactlyOnce, ...call } = options;
+  const { exactlyOnce, ...call } = checked(options, "dropAll()");
   const tables = tablesOf(withRecords(models, { exactlyOnce })).reverse();
   const { dropTable } = tableStatements(db.dialect);
   await runAll(db, tables.flatMap((table) => dropTable(table, db.dialect)), call);
+}
+
+function checked(options: SchemaOptions, what: string): SchemaOptions {
+  refuseUnknown(options, ["exactlyOnce", "signal", "timeout"], what);
+  checkCallOptions(options);
+  return options;
 }
 
 async function runAll(db: Database, statements: readonly Statement[], options?: CallOptions): Promise<void> {

@@ -13,10 +13,11 @@ import {
   TransactionLostError,
   ValidationError,
 } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { pause } from "../execution/pause.ts";
 import { type EventHandler, type HandlerOptions, Handlers, type SessionEvents } from "./events.ts";
 import { MadeSessions } from "./made.ts";
-import { checkSessionOptions, refuseUnknown, type SessionOptions } from "./options.ts";
+import { checkSessionOptions, type SessionOptions } from "./options.ts";
 import { type Scope, SessionRegistry } from "./registry.ts";
 import { Session } from "./session.ts";
 

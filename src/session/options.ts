@@ -12,7 +12,7 @@ import type {
   TransactionOptions,
 } from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
-import { quoted } from "../model/quoted.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { isConnection } from "./joined.ts";
 import { type Binds, checkRouting, type Routing } from "./routing.ts";
 
@@ -124,18 +124,6 @@ const MODES = ["auto", "batch", "interactive"];
 
 /** The isolation levels, weakest first. */
 const LEVELS: readonly IsolationLevel[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
-
-/** Throws a ValidationError for an option that is not there, and for what are no options. */
-export function refuseUnknown(options: object, known: readonly string[], what: string): void {
-  if (typeof options !== "object" || options === null) {
-    throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name) && (options as Record<string, unknown>)[name] !== undefined) {
-      throw new ValidationError(`${what} has no option ${quoted(name)}; there are ${known.join(", ")}`);
-    }
-  }
-}
 
 /** Checks the options of a session. */
 export function checkSessionOptions(options: SessionOptions): void {

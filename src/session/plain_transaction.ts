@@ -6,10 +6,10 @@
  */
 import type { CallOptions, Connection, Database, TransactionOptions } from "../database.ts";
 import { CommitOutcomeUnknownError, DatabaseError, InvalidStateError, ValidationError } from "../errors.ts";
-import { checkCallOptions } from "../execution/call_options.ts";
+import { checkCallOptions, refuseUnknown } from "../execution/call_options.ts";
 import { type Result, resultOf } from "../query/result.ts";
 import { isAmbiguous } from "../execution/exactly_once.ts";
-import { checkBeginOptions, refuseUnknown } from "./options.ts";
+import { checkBeginOptions } from "./options.ts";
 import { type Params, type RawStatement, userStatements } from "./statement.ts";
 
 /** Options of a transaction without a session. */

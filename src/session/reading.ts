@@ -6,6 +6,7 @@
  */
 import type { CallOptions, Connection } from "../database.ts";
 import { ObjectDeletedError, ValidationError } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { type MappedColumn, Mapper, mapperOf } from "../model/mapper.ts";
 import type { Loader, LoadOptions } from "../query/loader.ts";
 import { keyOf, readCursor, totalOrder, writeCursor } from "../query/keyset.ts";
@@ -21,7 +22,6 @@ import { keyToken } from "../state/key.ts";
 import { label } from "../state/tracker.ts";
 import type { Branch } from "./branch.ts";
 import type { BindOptions } from "./branches.ts";
-import { refuseUnknown } from "./options.ts";
 import { type Params, type RawStatement, userStatements } from "./statement.ts";
 import { sizeOf, streamInstances, streamRows } from "./streaming.ts";
 import type { Transactions } from "./transaction.ts";

@@ -6,7 +6,7 @@
 import type { CallOptions, Connection, Database } from "../database.ts";
 import { DetachedInstanceError, InvalidStateError, NoResultError, StaleDataError, ValidationError } from "../errors.ts";
 import type { ModelArgument } from "../model/declared.ts";
-import { checkCallOptions } from "../execution/call_options.ts";
+import { checkCallOptions, refuseUnknown } from "../execution/call_options.ts";
 import { isInstance, mapperOf } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { AnyModel, Entity, Include, Key, Loaded } from "../model/types.ts";
@@ -33,7 +33,6 @@ import {
   checkSessionOptions,
   type CloseOptions,
   type CommitOptions,
-  refuseUnknown,
   type SessionOptions,
 } from "./options.ts";
 import { assignProperties, expireProperties } from "./properties.ts";

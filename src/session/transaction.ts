@@ -12,7 +12,7 @@ import {
   TransactionLostError,
   ValidationError,
 } from "../errors.ts";
-import { checkCallOptions } from "../execution/call_options.ts";
+import { checkCallOptions, refuseUnknown } from "../execution/call_options.ts";
 import { askFor } from "../execution/exactly_once.ts";
 import type { RowGroup } from "../unit_of_work/order.ts";
 import type { MadeValues } from "../unit_of_work/results.ts";
@@ -36,7 +36,6 @@ import {
   checkBeginOptions,
   checkExactlyOnce,
   type CommitOptions,
-  refuseUnknown,
   type SessionOptions,
 } from "./options.ts";
 import { branchOfTable } from "./partition.ts";

@@ -24,9 +24,9 @@
  * @module
  */
 import type { CallOptions } from "../database.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { uuidv7 } from "../model/uuid.ts";
 import { internals } from "../session/internals.ts";
-import { refuseUnknown } from "../session/options.ts";
 import type { Session } from "../session/session.ts";
 import { requireId } from "./names.ts";
 import { Preparation } from "./preparation.ts";

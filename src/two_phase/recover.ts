@@ -5,8 +5,8 @@
  */
 import type { CallOptions, Database } from "../database.ts";
 import { UnsupportedError, ValidationError } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import { settleRecord } from "../execution/commit_record.ts";
-import { refuseUnknown } from "../session/options.ts";
 import { nameOf, parseName, timeOf } from "./names.ts";
 import { end, type Part } from "./part.ts";
 import { identify } from "./table.ts";

@@ -5,8 +5,8 @@
  * @module
  */
 import { type ErrorCode, InvalidStateError, LedgeError, ValidationError } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import type { SessionFactory } from "../session/factory.ts";
-import { refuseUnknown } from "../session/options.ts";
 import { Session } from "../session/session.ts";
 
 /** What a context knows. Opaque: a storage only keeps it. */

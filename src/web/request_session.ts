@@ -12,8 +12,9 @@ import {
   UniqueViolationError,
   ValidationError,
 } from "../errors.ts";
+import { refuseUnknown } from "../execution/call_options.ts";
 import type { SessionFactory } from "../session/factory.ts";
-import { checkSessionOptions, refuseUnknown, SESSION_OPTIONS, type SessionOptions } from "../session/options.ts";
+import { checkSessionOptions, SESSION_OPTIONS, type SessionOptions } from "../session/options.ts";
 import { Session } from "../session/session.ts";
 import { lazySession } from "./lazy_session.ts";
 

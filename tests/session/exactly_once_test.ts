@@ -7,12 +7,16 @@ import {
   ConnectionError,
   createAll,
   type Database,
+  ddl,
+  dropAll,
   LedgeError,
   LockTimeoutError,
   model,
+  pruneCommits,
   Session,
   t,
   TimeoutError,
+  ValidationError,
 } from "../../mod.ts";
 import { type Fault, faulty } from "../conformance/faulty.ts";
 
@@ -233,4 +237,19 @@ Deno.test("where a trigger inserts into the same table no instance is given the 
   assertStringIncludes((error.cause as Error).message, "was applied, but its record does not tell");
   await session.rollback();
   assertEquals(several.map((entry) => Object.hasOwn(entry, "id")), [false, false]);
+});
+
+Deno.test("an option of the tables' functions that is not there is refused, before anything is sent", async () => {
+  await using db = libsql({ url: ":memory:" });
+  const options = { exactlyonce: true } as object;
+  for (
+    const call of [
+      () => createAll(db, [Entry], options),
+      () => dropAll(db, [Entry], options),
+      () => Promise.try(() => ddl([Entry], db.dialect, options)),
+      () => pruneCommits(db, 1, options),
+      () => createAll(db, [Entry], { timeout: -1 }),
+    ]
+  ) await assertRejects(call, ValidationError);
+  assertEquals((await db.execute({ sql: "SELECT name FROM sqlite_schema", params: [] })).rows, []);
 });
