@@ -65,10 +65,11 @@ const paths = given.filter((arg) => !arg.startsWith("-"));
 const folder = await Deno.makeTempDir({ prefix: "tests-" });
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 try {
-  // The conformance suite, most of the time, takes its targets side by side: each has a server of its own.
+  // What takes the longest goes side by side: each file, in conformance/ each target, has servers of its own.
+  const aside = ["tests/conformance", "tests/hostile", "tests/adapters"];
   const runs: string[][] = paths.length > 0
     ? [paths]
-    : [["--parallel", "tests/conformance"], ["--ignore=tests/conformance", "tests", "src"]];
+    : [["--parallel", ...aside], [`--ignore=${aside.join(",")}`, "tests", "src"]];
   if (paths.length === 0) {
     const documented: string[] = [];
     for (const path of ["mod.ts", "src", "adapters", "README.md"]) if (await exists(path)) documented.push(path);
