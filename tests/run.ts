@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { useMachinePrograms } from "./machine.ts";
 
 interface Counts {
   passed: number;
@@ -55,6 +56,7 @@ async function runElsewhere(report: string): Promise<Counts> {
   return text === null ? { passed: 0, failed: 1, skipped: 0 } : JSON.parse(text);
 }
 
+useMachinePrograms();
 // The value behind --filter is no path.
 const given = Deno.args.flatMap((arg, i, all) => {
   if (all[i - 1] === "--filter") return [];

@@ -10,6 +10,7 @@
  * @module
  */
 import { startServer } from "../conformance/front.ts";
+import { useMachinePrograms } from "../machine.ts";
 import { mariadbMissing } from "../servers/mariadb.ts";
 import type { Task } from "./agent.ts";
 import { type Cell, matrix, type Row, rows, withMatrix } from "./matrix.ts";
@@ -19,6 +20,8 @@ const option = (name: string): string | undefined => {
   const at = Deno.args.indexOf(`--${name}`);
   return at < 0 ? undefined : Deno.args[at + 1];
 };
+
+useMachinePrograms();
 
 const isChosen = (name: string, parts: string | undefined): boolean =>
   parts === undefined || parts.split(",").some((part) => name.toLowerCase().includes(part.trim().toLowerCase()));
