@@ -16,7 +16,7 @@ import {
   StatementError,
   TransactionLostError,
 } from "../../src/errors.ts";
-import { causes } from "../shared/causes.ts";
+import { type Cause, causes, fieldsOf } from "../shared/causes.ts";
 import { deepest, type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 import { readSqliteError, type SqliteRule, withoutValues } from "../shared/sqlite_errors.ts";
@@ -27,17 +27,6 @@ export interface Failure extends SharedFailure {
   readonly status?: number | undefined;
   /** How many statements of the user's were sent as a batch; none for a single statement. */
   readonly batch?: number;
-}
-
-/** What a driver's error may carry; any of it may be missing. */
-interface DriverError {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: unknown;
-  readonly extendedCode?: unknown;
-  readonly statementIndex?: unknown;
-  readonly status?: unknown;
-  readonly cause?: unknown;
 }
 
 /** What libSQL's servers and its driver say of themselves. `text` sees the words without the code and "SQLite error: ". */
@@ -66,7 +55,7 @@ const rules: readonly SqliteRule[] = [
  */
 export function translate(thrown: unknown, failure: Failure): LedgeError {
   if (thrown instanceof LedgeError) return thrown;
-  const error = asDriverError(thrown);
+  const error = asCause(thrown);
   const { where, redact, status = statusOf(error), batch = 0 } = failure;
   const code = codeOf(error, redact);
   // What it is told by is not redacted: a token may be a word of it.
@@ -110,18 +99,18 @@ export function endsTransaction(error: LedgeError): boolean {
   return code !== undefined && /^SQLITE_(?:FULL|IOERR|NOMEM|CORRUPT|INTERRUPT|NOTADB|CANTOPEN)/.test(code);
 }
 
-function asDriverError(thrown: unknown): DriverError {
-  return thrown instanceof Error ? thrown : { name: "Error", message: String(thrown) };
+function asCause(thrown: unknown): Cause {
+  return thrown instanceof Error ? fieldsOf(thrown) : { name: "Error", message: String(thrown) };
 }
 
-function codeOf(error: DriverError, redact: (text: string) => string): string | undefined {
+function codeOf(error: Cause, redact: (text: string) => string): string | undefined {
   const code = error.extendedCode ?? error.code;
   // A server can answer anything; what is no code may be what it was sent.
   return typeof code === "string" && /^\w{1,60}$/.test(code) && redact(code) === code ? code : undefined;
 }
 
 /** The driver puts the code before the message, twice for a batch. */
-function messageOf(error: DriverError): string {
+function messageOf(error: Cause): string {
   let { message } = error;
   const prefix = typeof error.code === "string" ? `${error.code}: ` : undefined;
   while (prefix !== undefined && message.startsWith(prefix)) message = message.slice(prefix.length);
@@ -132,7 +121,7 @@ function withCode(message: string, code: string | undefined): string {
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }
 
-function statusOf(error: DriverError): number | undefined {
+function statusOf(error: Cause): number | undefined {
   for (const { status, message } of causes(error)) {
     if (typeof status === "number") return status;
     const said = /(?:HTTP status|status code:?|Unexpected server response:) (\d{3})/i.exec(message)?.[1];
@@ -142,7 +131,7 @@ function statusOf(error: DriverError): number | undefined {
 }
 
 /** Whether there was no answer that a statement gave: neither SQLite in this process nor a server spoke of it. */
-function isBroken(error: DriverError, status: number | undefined): boolean {
+function isBroken(error: Cause, status: number | undefined): boolean {
   if (status !== undefined && status !== 200) return true;
   for (const { name, code } of causes(error)) {
     if (name === "ResponseError" || (typeof code === "string" && /^SQLITE_/.test(code))) return false;

@@ -24,6 +24,7 @@ import {
   TransactionLostError,
   UniqueViolationError,
 } from "../../src/errors.ts";
+import { fieldsOf } from "../shared/causes.ts";
 import { type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 
@@ -123,13 +124,13 @@ export function asError(thrown: unknown): Error {
 
 /** The SQLSTATE; null and missing for the proxy's own errors, and something else for those of a runtime. */
 function codeOf(error: Error): string | undefined {
-  const { code } = error as { code?: unknown };
+  const { code } = fieldsOf(error);
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code) ? code : undefined;
 }
 
 /** The table, the constraint and the columns, which for a key are only named in the detail: `Key (a, b)=(1, 2) …`. */
 function detailsOf(error: Error): Pick<DatabaseErrorOptions, "table" | "columns" | "constraint"> {
-  const { table, column, constraint, detail } = error as unknown as Record<string, unknown>;
+  const { table, column, constraint, detail } = fieldsOf(error);
   const key = typeof detail === "string" ? /\(((?:"(?:[^"]|"")*"|[^()"])+)\)=\(/.exec(detail)?.[1] : undefined;
   const columns = typeof column === "string" ? [column] : key === undefined ? undefined : names(key);
   return {

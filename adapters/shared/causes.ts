@@ -13,12 +13,17 @@ export interface Cause {
   readonly [property: string]: unknown;
 }
 
+/** An error, with whatever a driver has put on it to be read. */
+export function fieldsOf(error: Error): Error & Cause {
+  return error as Error & Cause;
+}
+
 /** An error, its cause, the cause's cause, and so on; Neon's driver calls its cause `sourceError`. */
-export function* causes(error: unknown): Generator<Cause> {
+export function* causes(error: unknown): Generator<Error & Cause> {
   const seen = new Set<unknown>();
   for (let at = error; at instanceof Error && !seen.has(at);) {
     seen.add(at);
-    const found = at as Error & { readonly sourceError?: unknown } as unknown as Cause;
+    const found = fieldsOf(at);
     yield found;
     at = found.cause ?? found.sourceError;
   }

@@ -11,7 +11,7 @@ import {
   type DatabaseErrorOptions,
   TransactionLostError,
 } from "../../src/errors.ts";
-import { type Cause, causes, neverReached } from "./causes.ts";
+import { type Cause, causes, fieldsOf, neverReached } from "./causes.ts";
 
 /** What is known of a call that failed, besides the error. */
 export interface Failure {
@@ -63,7 +63,7 @@ export function noAnswer(
 
 /** `fetch failed` says nothing; what failed stands in the last cause that says anything. */
 export function deepest(error: Error): Cause {
-  return [...causes(error)].findLast(({ message }) => message !== "") ?? error as unknown as Cause;
+  return [...causes(error)].findLast(({ message }) => message !== "") ?? fieldsOf(error);
 }
 
 /** The error for every call in a transaction that was lost because of `cause`. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { causes } from "./causes.ts";
+import { type Cause, causes } from "./causes.ts";
 
 /** What a guard says through an error (sql/guard.ts, sql/mysql_guard.ts): a password of a word of it must not garble it. */
 const guard = /('?ledge:(?:stale|require|increment|conflict)(?::\d+)*'?|\(errno 1242\))/;
@@ -45,12 +45,12 @@ const kept = /* @__PURE__ */ "code extendedCode severity schema table column dat
  * the values of a row ("Key (email)=(a@b) already exists."), as a copy does not.
  */
 export function withoutSecrets(thrown: unknown, redact: (text: string) => string): unknown {
-  const chain = [...causes(thrown)] as Error[];
+  const chain = [...causes(thrown)];
   if (chain.length === 0) return typeof thrown === "string" ? redact(thrown) : thrown;
-  const isClean = (error: Error) => {
-    const { detail, where, internalQuery } = error as unknown as Record<string, unknown>;
+  const isClean = (error: Error & Cause) => {
+    const { detail, where, internalQuery } = error;
     const isBare = [detail, where, internalQuery].every((text) => typeof text !== "string");
-    const { cause: _, sourceError: __, ...own } = { ...error } as Record<string, unknown>;
+    const { cause: _, sourceError: __, ...own } = { ...error };
     return isBare && [error.message, error.stack ?? "", ...Object.values(own)].every((value) => {
       const text = asText(value);
       return text !== null && redact(text) === text;
@@ -62,7 +62,7 @@ export function withoutSecrets(thrown: unknown, redact: (text: string) => string
     copy.name = error.name;
     copy.stack = redact(error.stack ?? "");
     for (const name of kept) {
-      const value = (error as unknown as Record<string, unknown>)[name];
+      const value = error[name];
       if (value === undefined || value === null) continue;
       Object.assign(copy, { [name]: typeof value === "string" ? redact(value) : value });
     }
