@@ -27,7 +27,7 @@ export interface LazySession {
  *
  * A session's own symbols (`asyncDispose`, `iterator`) are on its prototype; all others are somebody's question.
  */
-function isPassive(property: PropertyKey): boolean {
+export function isPassive(property: PropertyKey): boolean {
   return typeof property === "symbol"
     ? !(property in Session.prototype)
     : property === "then" || property === "toJSON" || property === "constructor";

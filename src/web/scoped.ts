@@ -9,6 +9,7 @@ import type { SessionFactory } from "../session/factory.ts";
 import type { SessionOptions } from "../session/options.ts";
 import { type Scope, SessionRegistry } from "../session/registry.ts";
 import { Session } from "../session/session.ts";
+import { isPassive } from "./lazy_session.ts";
 
 /** What a scoped session has besides the members of a session. */
 export interface ScopedSession extends Session {
@@ -86,13 +87,6 @@ export function scopedSession(factory: SessionFactory, scope?: Scope): ScopedSes
     },
     set: (_, property, value) => Reflect.set(registry.get(), property, value),
   }) as unknown as ScopedSession;
-}
-
-/** What a promise, `JSON.stringify` and a console ask of any object: no reason to make a session. */
-function isPassive(property: PropertyKey): boolean {
-  return typeof property === "symbol"
-    ? !(property in Session.prototype)
-    : property === "then" || property === "toJSON" || property === "constructor";
 }
 
 function registryOf(factory: SessionFactory, scope: Scope | undefined): SessionRegistry {
