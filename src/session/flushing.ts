@@ -179,7 +179,7 @@ export class Flushing {
       const { made, staged } = await this.#writePart(planned[i] ?? this.#plan(part, travel), why, options, inserted);
       for (const [row, values] of made) all.set(row, values);
       settle(part.branch, staged);
-      inserted.push(...part.changes.inserts);
+      for (const state of part.changes.inserts) inserted.push(state);
     }
     return all;
   }

@@ -18,6 +18,7 @@ import {
   isHidden,
   newState,
   type Properties,
+  refill,
   show,
 } from "../state/instance_state.ts";
 import { instanceKey, valuesIn } from "../state/key.ts";
@@ -208,7 +209,7 @@ function copy(
       continue;
     }
     const current = to.instance[relation.name];
-    if (Array.isArray(current)) current.splice(0, current.length, ...merged);
+    if (Array.isArray(current)) refill(current, merged);
     else to.instance[relation.name] = value;
   }
   tracker.removed.delete(to); // merged into, it is wanted again

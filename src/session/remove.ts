@@ -87,7 +87,8 @@ export async function cascadeDeletion(
     const next: InstanceState[] = [];
     for (const state of level) {
       for (const relation of childRelations(state.mapper)) {
-        if (relation.delete) next.push(...markChildren(tracker, state, relation));
+        if (!relation.delete) continue;
+        for (const child of markChildren(tracker, state, relation)) next.push(child);
       }
     }
     level = next;

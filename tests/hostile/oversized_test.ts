@@ -6,7 +6,19 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { DatabaseError, deleteFrom, insert, sql, StatementError, update, ValidationError } from "../../mod.ts";
+import {
+  belongsTo,
+  DatabaseError,
+  deleteFrom,
+  hasMany,
+  insert,
+  model,
+  sql,
+  StatementError,
+  t,
+  update,
+  ValidationError,
+} from "../../mod.ts";
 import { bulkInsert } from "../../src/bulk/mod.ts";
 import { redactor } from "../../adapters/shared/secrets.ts";
 import { errorOf, Note, refuses, Tag, testEverywhere, Writer } from "./kit.ts";
@@ -232,8 +244,20 @@ testEverywhere("a hundred thousand values are taken at once, or refused", async 
 /** More than V8's stack takes as the arguments of a call. */
 const ROWS = 130_000;
 
+/** Writers and notes again, which go together. */
+class Owner extends model("writers", { id: t.identity() }) {
+  declare items?: Item[];
+  static relations = { items: hasMany(() => Item, "writerId", { cascade: ["delete"] }) };
+}
+class Item extends model("notes", {
+  id: t.uuid().primaryKey(),
+  writerId: t.integer("writer_id").nullable().foreignKey(),
+}) {
+  static relations = { owner: belongsTo(() => Owner, "writerId") };
+}
+
 testEverywhere(
-  "more rows than a call can have arguments are committed, read and merged",
+  "more rows than a call can have arguments are committed, read, merged, flushed and deleted by a cascade",
   async (place) => {
     await using session = place.session();
     const writer = session.add(Writer.create({
@@ -245,7 +269,13 @@ testEverywhere(
     await session.reset();
     const found = await session.getOne(Writer, writer.id, { include: ["notes"] });
     assertEquals(found.notes.length, ROWS);
-    await session.merge(found);
+    await using other = place.session();
+    assertEquals((await other.merge(found)).notes!.length, ROWS);
+    await other.reset();
+    await other.delete(await other.getOne(Owner, writer.id));
+    other.addAll(Array.from({ length: ROWS }, (_, i) => new Tag({ name: `${i}` })));
+    await other.flush();
+    assertEquals([await other.query(Note).count(), await other.query(Tag).count()], [0, ROWS]);
   },
   ["libsql"],
 );
