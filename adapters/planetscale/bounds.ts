@@ -4,7 +4,7 @@
  * @module
  */
 import type { TransactionOptions } from "../../src/database.ts";
-import { UnsupportedError, ValidationError } from "../../src/errors.ts";
+import { checkWithoutDeferring } from "../shared/isolation.ts";
 
 /** The texts that open a transaction and end it, in order, a request each. */
 export interface Bounds {
@@ -17,9 +17,6 @@ export interface Bounds {
   readonly isUntold?: true;
 }
 
-/** MySQL's isolation levels, weakest first. */
-export const levels = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
-
 /** Checks the options of a transaction and gives what opens and ends it. */
 export function boundsOf(options: TransactionOptions): Bounds {
   const { readOnly } = options;
@@ -28,13 +25,8 @@ export function boundsOf(options: TransactionOptions): Bounds {
 }
 
 /** Checks the options of a transaction and gives what sets the isolation level for the next one of its session. */
-export function isolationOf({ isolation, deferrable }: TransactionOptions): string[] {
-  if (deferrable) {
-    throw new UnsupportedError("MySQL has no deferrable transactions; leave deferrable out, its reads never fail");
-  }
-  if (isolation === undefined) return [];
-  if (!levels.includes(isolation)) {
-    throw new ValidationError(`Unknown isolation level ${JSON.stringify(isolation)}; use one of: ${levels.join(", ")}`);
-  }
-  return [`SET TRANSACTION ISOLATION LEVEL ${isolation.toUpperCase()}`];
+export function isolationOf(options: TransactionOptions): string[] {
+  checkWithoutDeferring(options, "MySQL");
+  const { isolation } = options;
+  return isolation === undefined ? [] : [`SET TRANSACTION ISOLATION LEVEL ${isolation.toUpperCase()}`];
 }

@@ -11,7 +11,7 @@ import type {
   TransactionOptions,
   TwoPhase,
 } from "../../src/database.ts";
-import { InvalidStateError, TimeoutError } from "../../src/errors.ts";
+import { InvalidStateError } from "../../src/errors.ts";
 import type { Dialect } from "../../src/sql/dialect.ts";
 import {
   type StatementTransaction,
@@ -21,8 +21,9 @@ import {
 } from "../../src/session/plain_transaction.ts";
 import { mysql } from "../../src/sql/mysql.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
+import { levels } from "../shared/isolation.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
-import { type Bounds, boundsOf, isolationOf, levels } from "./bounds.ts";
+import { type Bounds, boundsOf, isolationOf } from "./bounds.ts";
 import { checkServer } from "./check.ts";
 import { PlanetScaleConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
@@ -157,9 +158,7 @@ class DriverDatabase implements PlanetScaleDatabase {
       return await withLimits(limits, () => work(line = open()), () => line?.cut());
     } catch (error) {
       if (!(error instanceof GivenUp)) throw translate(error, { ...this.#failure, sql });
-      if (error.why === "abort") throw error.reason;
-      const message = `${what} on ${this.description} took longer than its timeout; a write may or may not be applied`;
-      throw new TimeoutError(message, { notApplied: false });
+      throw error.toUser(`${what} on ${this.description}`, false);
     }
   }
 }

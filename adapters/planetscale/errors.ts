@@ -27,18 +27,13 @@ import {
 import { CONFLICT, INCREMENT } from "../../src/sql/mysql_guard.ts";
 import { isRead } from "../../src/sql/scan.ts";
 import { mysqlText, mysqlTokens } from "../../src/sql/mysql_tokens.ts";
-import { causes, neverReached } from "../shared/causes.ts";
+import { fieldsOf } from "../shared/causes.ts";
+import { deepest, type Failure as SharedFailure, noAnswer, refusal } from "../shared/failure.ts";
 import { withoutSecrets } from "../shared/secrets.ts";
 import { detailsOf, readWords, type Said, withoutValues } from "./words.ts";
 
 /** What is known of a call that failed, besides the error. */
-export interface Failure {
-  /** The database's description. */
-  readonly where: string;
-  /** Takes secrets out of a text. */
-  readonly redact: (text: string) => string;
-  /** Set when nothing of a failed request can last, because its transaction was not yet to be committed. */
-  readonly uncommitted?: boolean;
+export interface Failure extends SharedFailure {
   /** The position of the statement that failed, among those of a batch. */
   readonly statementIndex?: number | undefined;
   /** What was sent: it tells which guards could fail, and which did where the server does not say (1242: no strict mode). */
@@ -118,7 +113,9 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const { where, uncommitted = false } = failure;
   const redact = (text: string) => failure.redact(withoutValues(text));
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { status, body } = error as { status?: unknown; body?: { code?: unknown } };
+  const { body } = error as { body?: { code?: unknown } };
+  const answered = fieldsOf(error).status;
+  const status = typeof answered === "number" ? answered : undefined;
   const said = readWords(error.message, body?.code);
   const message = failure.redact(said.words);
   const code = said.errno ?? said.status;
@@ -130,12 +127,8 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const ambiguous = { ...options, notApplied: uncommitted };
   const guard = guardError(said.errno === 1242, message, failure.sql ?? "", options);
   if (guard !== undefined) return guard;
-  if (status === 401 || status === 403) {
-    return new AuthenticationError(`${where} refused the login: ${message}; check username and password`, options);
-  }
-  if (status === 429) {
-    return new ConnectionError(`${where} has too many requests: ${message}; try again later`, options);
-  }
+  const refused = refusal(status, message, where, "username and password", options);
+  if (refused !== undefined) return refused;
   if (status === 413) {
     return new DataError(`${where} takes no request this large: ${message}; send fewer rows at a time`, options);
   }
@@ -147,17 +140,12 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   }
   // An error that MySQL numbered is its answer; 1105 is Vitess's number for what has none.
   if (said.errno !== undefined && said.errno !== 1105) return new DatabaseError(message, options);
-  if (typeof status === "number" && status < 500 && said.status !== undefined && said.status !== "UNKNOWN") {
+  if (status !== undefined && status < 500 && said.status !== undefined && said.status !== "UNKNOWN") {
     const isLoss = said.status === "ABORTED" && uncommitted;
     return isLoss ? new TransactionLostError(lost(where, message), options) : new DatabaseError(message, ambiguous);
   }
-  // A status came with an answer, and so the request was sent, whatever words a gateway has for its own trouble.
-  if (status === undefined && neverReached(error)) {
-    return new ConnectionError(`${where} cannot be reached: ${redact(deepest(error))}; nothing was sent`, options);
-  }
-  const outcome = uncommitted ? "its transaction is lost" : "what was sent may or may not have been applied";
-  const reason = error instanceof SyntaxError ? "it is not JSON" : redact(deepest(error));
-  return new ConnectionError(`${where} gave no usable answer: ${reason}; ${outcome}`, ambiguous);
+  const reason = error instanceof SyntaxError ? "it is not JSON" : redact(deepest(error).message);
+  return noAnswer(error, status, failure, options, reason);
 }
 
 /** Whether this error has ended the transaction on the server, or its session cannot be relied on. */
@@ -229,9 +217,4 @@ function copyOf(error: Error, redact: (text: string) => string): Error {
   if (typeof status === "number") Object.assign(copy, { status });
   if (typeof body?.code === "string") Object.assign(copy, { code: redact(body.code) });
   return copy;
-}
-
-function deepest(error: Error): string {
-  const texts = [...causes(error)].map(({ message }) => message).filter((text) => text !== "");
-  return texts.at(-1) ?? error.message;
 }
