@@ -57,7 +57,7 @@ export class Register {
       entry = { ...given, isReference: false, objects: [object], resolved: null, isMissing: false };
       this.#values.set(object, entry);
     }
-    this.reach();
+    this.reach([entry]);
     return entry;
   }
 
@@ -78,9 +78,9 @@ export class Register {
     return entry;
   }
 
-  /** Takes in the references that the values reach by now. O(instances reached × relations). */
-  reach(): void {
-    for (const { objects } of this.#values.values()) {
+  /** Takes in the references that values, all unless given, reach by now. O(instances reached × relations). */
+  reach(values: Iterable<Entry> = this.#values.values()): void {
+    for (const { objects } of values) {
       for (const holder of reached(objects[0]!, (object) => this.#isPlace(object))) {
         for (const member of membersOf(holder)) {
           const made = referenceOf(member);
