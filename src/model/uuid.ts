@@ -16,6 +16,36 @@ const MAX_COUNTER = 2 ** 42 - 1;
 let lastTime = -1;
 let counter = 0;
 
+/** The UUID up to the last 16 bits of the counter, for the rest of the counter, `prefixOf`: most share it with the one before. */
+let prefix = "";
+let prefixOf = -1;
+
+/** Random bytes for some UUIDs to come: a call for each would cost more than all the rest. Drawn anew each millisecond. */
+let pool: Uint8Array<ArrayBuffer> | undefined;
+let drawn = 0;
+
+/** The two digits of each byte, made with the first UUID: nothing is to be worked out at import. */
+let digits: readonly string[] | undefined;
+
+function randomByte(): number {
+  if (pool === undefined || drawn === pool.length) {
+    pool = crypto.getRandomValues(pool ?? new Uint8Array(512));
+    drawn = 0;
+  }
+  return pool[drawn++]!;
+}
+
+/** The two digits of a byte. */
+function hex(byte: number): string {
+  digits ??= Array.from({ length: 256 }, (_, each) => each.toString(16).padStart(2, "0"));
+  return digits[byte]!;
+}
+
+/** The four digits of 16 bits. */
+function hex16(bits: number): string {
+  return hex(bits >>> 8) + hex(bits & 0xff);
+}
+
 /**
  * A new UUID of version 7 (RFC 9562): 48 bits of time in milliseconds, a counter, and random bits. Within one isolate
  * each is greater than the one before, as text and as bytes, also when the clock stands still (it does in workerd
@@ -38,29 +68,29 @@ let counter = 0;
  * ```
  */
 export function uuidv7(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const view = new DataView(bytes.buffer);
   const now = Date.now();
   if (now > lastTime) {
     lastTime = now;
-    counter = (view.getUint16(0) & 0x1ff) * 2 ** 32 + view.getUint32(2);
+    drawn = pool?.length ?? 0;
+    counter = randomByte() & 1;
+    for (let i = 0; i < 5; i++) counter = counter * 2 ** 8 + randomByte();
+    prefixOf = -1;
   } else if (counter < MAX_COUNTER) {
     counter += 1;
   } else {
     lastTime += 1;
     counter = 0;
+    prefixOf = -1;
   }
-  // Layout: time 48 | version 4 | counter 12 | variant 2 | counter 30 | random 32.
-  const high = Math.floor(counter / 2 ** 30);
-  const low = counter % 2 ** 30;
-  view.setUint16(0, Math.floor(lastTime / 2 ** 32));
-  view.setUint32(2, lastTime % 2 ** 32);
-  view.setUint16(6, 0x7000 + high);
-  view.setUint32(8, 0x80000000 + low);
-  let text = "";
-  for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-    text += bytes[i]!.toString(16).padStart(2, "0");
+  // Layout: time 48 | version 4 | counter 12 | variant 2 | counter 14 | counter 16 | random 32.
+  const high = Math.floor(counter / 2 ** 16);
+  if (high !== prefixOf) {
+    prefixOf = high;
+    const time = hex16(Math.floor(lastTime / 2 ** 32)) + hex16(Math.floor(lastTime / 2 ** 16) % 2 ** 16);
+    prefix = `${time}-${hex16(lastTime % 2 ** 16)}-${hex16(0x7000 + (high >>> 14))}-${
+      hex16(0x8000 + (high & 0x3fff))
+    }-`;
   }
-  return text;
+  return prefix + hex16(counter % 2 ** 16) + hex(randomByte()) + hex(randomByte()) + hex(randomByte()) +
+    hex(randomByte());
 }
