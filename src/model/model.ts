@@ -5,6 +5,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { Bearer } from "./bearer.ts";
 import { Column } from "./column.ts";
 import { checkKind, familyOf, relationsOf } from "./family.ts";
 import { nearest } from "./nearest.ts";
@@ -71,6 +72,7 @@ function expectValues(call: string, values: unknown): asserts values is Values {
 /** Refuses what a property cannot be given. Own properties only are looked at, so that `__proto__` is but a name. */
 function expectValue(call: string, model: RuntimeModel, property: string, value: unknown): void {
   const column = Object.hasOwn(model.columns, property) ? model.columns[property] : undefined;
+  if (column !== undefined && value !== undefined && column.spec.generated === null) return;
   const name = quoted(property);
   if (column === undefined) {
     const relations = relationsOf(model);
@@ -88,9 +90,7 @@ function expectValue(call: string, model: RuntimeModel, property: string, value:
   if (value === undefined) {
     throw new ValidationError(`${call} was given undefined for ${name}: leave it out, or use null`);
   }
-  if (column.spec.generated !== null) {
-    throw new ValidationError(`${call} was given ${name}, which the database computes: leave it out`);
-  }
+  throw new ValidationError(`${call} was given ${name}, which the database computes: leave it out`);
 }
 
 // By the columns of a class, since subclasses have more than the class that was declared first.
@@ -105,12 +105,23 @@ function specsOf(columns: Columns): readonly (readonly [string, ColumnSpec])[] {
   return known;
 }
 
-// What constructors made up, for merging: beside the instances, as long as they live.
-const defaults: WeakMap<object, Values> = new WeakMap();
+/** What constructors made up, for merging. */
+class MadeUp extends Bearer {
+  #values: Values;
+
+  constructor(instance: object, values: Values) {
+    super(instance);
+    this.#values = values;
+  }
+
+  static of(instance: object): Values | undefined {
+    return #values in instance ? instance.#values : undefined;
+  }
+}
 
 /** Whether an instance holds in a property what its constructor made up, since it was given nothing. */
 export function isDefaulted(instance: object, property: string): boolean {
-  const madeUp = defaults.get(instance);
+  const madeUp = MadeUp.of(instance);
   return madeUp !== undefined && Object.hasOwn(madeUp, property) &&
     Object.is(madeUp[property], (instance as Values)[property]);
 }
@@ -209,15 +220,15 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
       const family = familyOf(model);
       if (family !== undefined) checkKind(model, values[family.discriminator], call);
-      const madeUp: Values = {};
+      let madeUp: Values | null = null;
       for (const [property, spec] of specsOf(model.columns)) {
         const given = Object.hasOwn(values, property);
         const value = given ? values[property] : initial(spec);
         if (value === undefined) continue;
         (this as Values)[property] = value;
-        if (!given) madeUp[property] = value;
+        if (!given) (madeUp ??= {})[property] = value;
       }
-      defaults.set(this, madeUp);
+      if (madeUp !== null) new MadeUp(this, madeUp);
     }
 
     static create(this: RuntimeModel, values: Values): Values {

@@ -5,6 +5,7 @@
  * @module
  */
 import { ExpiredPropertyError } from "../errors.ts";
+import { Bearer } from "../model/bearer.ts";
 import { type MappedColumn, type MappedRelation, type Mapper, mapperOfInstance } from "../model/mapper.ts";
 import type { Sql } from "../sql/tag.ts";
 import { isSame, type Token, UNKNOWN } from "./snapshot.ts";
@@ -50,19 +51,8 @@ export class InstanceState {
   }
 }
 
-/** Returns what it is given, so that a class that extends it can put a private field on that. */
-class Bearer {
-  constructor(instance: object) {
-    return instance;
-  }
-}
-
-/**
- * The states, each in a private field of its instance: nobody else can see it, and no key, copy or JSON of the instance
- * holds it. Not a WeakMap: what one holds lives until the next collection of the whole heap (a scavenge of V8 takes the
- * values of an old map for alive), so that a stream would fill 100 MiB with instances that nobody has any more.
- */
-class States extends (Bearer as new (instance: object) => object) {
+/** The states, each in a private field of its instance. */
+class States extends Bearer {
   #state: InstanceState;
 
   constructor(instance: object, state: InstanceState) {
