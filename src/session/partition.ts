@@ -84,7 +84,7 @@ export function partition(branches: Branches, changes: Changes, bulk: readonly R
 export function keyMakers(changes: Changes, branchOf: (state: InstanceState) => Branch): Map<Branch, Set<Branch>> {
   const makers = new Map<Branch, Set<Branch>>();
   for (const [child, assigned] of changes.assignments) {
-    for (const { parent } of assigned.values()) {
+    for (const { parent } of assigned) {
       if (parent === null || parent.snapshot !== null || instanceKey(parent.mapper, parent.instance) !== null) continue;
       const [from, to] = [branchOf(parent), branchOf(child)];
       if (from === to) continue;

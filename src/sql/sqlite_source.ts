@@ -64,7 +64,7 @@ export function needsValues(fields: readonly Field[]): boolean {
 
 /** Whether this cell cannot travel as JSON, whatever its column. */
 function isOpaque(cell: Cell): boolean {
-  return cell instanceof Sql || isBytes(cell);
+  return typeof cell === "object" && cell !== null && (cell instanceof Sql || isBytes(cell));
 }
 
 /** How many placeholders a row takes in VALUES. */
@@ -133,35 +133,53 @@ function valuesSource(
   };
 }
 
-/**
- * `json_each(?) v` over an array of arrays. A field with keys that are made in this batch has a position for what to
- * add to the table's last key, and one for known values only if a row has one; where both are null, so is the value.
- */
+/** `json_each(?) v` over an array of arrays, one position a field unless keys are made in this batch. */
 function jsonSource(fields: readonly Field[], rows: readonly (readonly Cell[])[], keys: Keys): Source {
+  if (rows.some((row) => row.some(isOpenKey))) return keyedSource(fields, rows, keys);
+  const data = rows.every((row) => row.every(isJson)) ? rows : rows.map((row) => row.map(json));
+  return jsonEach(fields.map(literal), data);
+}
+
+/**
+ * A field with keys that are made in this batch has a position for what to add to the table's last key, and one for known
+ * values only if a row has one; where both are null, so is the value.
+ */
+function keyedSource(fields: readonly Field[], rows: readonly (readonly Cell[])[], keys: Keys): Source {
   const data: (string | number | null)[][] = rows.map(() => []);
   let positions = 0;
-  const add = (cell: (row: readonly Cell[]) => string | number | null): string => {
+  const add = (cell: (row: readonly Cell[]) => string | number | null): number => {
     rows.forEach((row, i) => data[i]!.push(cell(row)));
-    return `v.value->>${positions++}`;
+    return positions++;
   };
   const values = fields.map((field, i) => {
     const ref = rows.find((row) => isOpenKey(row[i]))?.[i];
-    const literal = () => {
-      const value = add((row) => json(row[i]));
-      // Bigints travel as text: JSON.stringify has no form for them, and not every column makes integers of text.
-      return isInteger(field) ? `CAST(${value} AS INTEGER)` : value;
-    };
-    if (!isOpenKey(ref)) return literal();
+    const given = () => literal(field, add((row) => json(row[i])));
+    if (!isOpenKey(ref)) return given();
     const some = rows.some((row) => !isOpenKey(row[i]) && row[i] !== null);
-    const given = some ? literal() : null;
+    const value = some ? given() : null;
     const made = add((row) => {
       const cell = row[i];
       return isOpenKey(cell) ? keys.offset(cell) : null;
     });
-    const key = `${keys.last(ref)} + (${made})`;
-    return given === null ? key : `coalesce(${given}, ${key})`;
+    const key = `${keys.last(ref)} + (v.value->>${made})`;
+    return value === null ? key : `coalesce(${value}, ${key})`;
   });
+  return jsonEach(values, data);
+}
+
+function jsonEach(values: readonly string[], data: readonly (readonly Cell[])[]): Source {
   return { from: "json_each(?) v", values, order: "v.key", params: [JSON.stringify(data)] };
+}
+
+/** Bigints travel as text: JSON.stringify has no form for them, and not every column makes integers of text. */
+function literal(field: Field, position: number): string {
+  const value = `v.value->>${position}`;
+  return isInteger(field) ? `CAST(${value} AS INTEGER)` : value;
+}
+
+/** Whether a cell is in JSON what it is here. */
+function isJson(cell: Cell): boolean {
+  return cell === null || typeof cell === "string" || typeof cell === "number";
 }
 
 function json(cell: Cell): string | number | null {

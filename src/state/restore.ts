@@ -19,10 +19,10 @@ import { isSame, snapshotOf, type Token, tokenOf, UNKNOWN, valueOf } from "./sna
 
 /** What an instance without a row held where a flush gives it other values: the user's, to be put back. */
 export interface Given {
-  /** The columns that had no value. */
-  readonly absent: readonly MappedColumn[];
-  /** Foreign keys and the version; every column once it was expired. */
-  readonly tokens: Map<MappedColumn, Token>;
+  /** The columns that had no value; null where all had one. */
+  readonly absent: readonly MappedColumn[] | null;
+  /** Foreign keys and the version; every column once it was expired. Null while there are none. */
+  tokens: Map<MappedColumn, Token> | null;
   readonly expressions: ReadonlyMap<string, Sql> | null;
 }
 
@@ -40,19 +40,22 @@ export interface Held {
 /** What an instance without a row holds now, where a flush may give it other values. */
 export function givenBy(state: InstanceState): Given {
   const { mapper, instance, expressions } = state;
-  const absent = mapper.columns.filter((column) => !Object.hasOwn(instance, column.property));
-  const tokens = new Map<MappedColumn, Token>();
+  let absent: MappedColumn[] | null = null;
+  for (const column of mapper.columns) {
+    if (!Object.hasOwn(instance, column.property)) (absent ??= []).push(column);
+  }
+  let tokens: Map<MappedColumn, Token> | null = null;
   for (const column of mapper.flushed) {
     const value = peek(state, column.property);
-    if (value !== undefined) tokens.set(column, tokenOf(column.kind, value));
+    if (value !== undefined) (tokens ??= new Map()).set(column, tokenOf(column.kind, value));
   }
   return { absent, tokens, expressions };
 }
 
 /** Puts back what an instance without a row held. */
 export function restoreGiven(state: InstanceState, { absent, tokens, expressions }: Given): void {
-  for (const column of absent) delete state.instance[column.property];
-  for (const [column, token] of tokens) show(state, column.property, valueOf(column.kind, token));
+  for (const column of absent ?? []) delete state.instance[column.property];
+  for (const [column, token] of tokens ?? []) show(state, column.property, valueOf(column.kind, token));
   state.expressions = expressions;
   for (const property of expressions?.keys() ?? []) hide(state, property, WHY_EXPRESSION);
 }

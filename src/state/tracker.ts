@@ -231,8 +231,8 @@ export class Tracker {
       const given = before.get(state)?.given;
       if (!given) continue;
       for (const column of state.mapper.columns) {
-        if (given.tokens.has(column) || given.absent.includes(column) || isHidden(state, column.property)) continue;
-        given.tokens.set(column, tokenOf(column.kind, state.instance[column.property]));
+        if (given.tokens?.has(column) || given.absent?.includes(column) || isHidden(state, column.property)) continue;
+        (given.tokens ??= new Map()).set(column, tokenOf(column.kind, state.instance[column.property]));
       }
     }
   }

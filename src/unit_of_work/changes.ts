@@ -10,9 +10,9 @@ import { changedColumns, type InstanceState, isRelationTouched, knownState, stat
 import { instanceKey, type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import {
-  type Assignment,
+  assignmentOf,
+  type Assignments,
   cascadeSave,
-  foreignKeyId,
   type LinkChange,
   type RelationChanges,
   relationChanges,
@@ -39,7 +39,7 @@ export interface Changes {
   readonly updates: readonly ChangedInstance[];
   readonly deletes: ReadonlySet<InstanceState>;
   /** Foreign keys that relations give, by child. */
-  readonly assignments: ReadonlyMap<InstanceState, ReadonlyMap<string, Assignment>>;
+  readonly assignments: Assignments;
   readonly links: readonly LinkChange[];
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
@@ -161,7 +161,7 @@ export function childRelations(mapper: Mapper): readonly MappedRelation[] {
 function cascadeDelete(
   tracker: Tracker,
   deletes: Set<InstanceState>,
-  assignments: ReadonlyMap<InstanceState, ReadonlyMap<string, Assignment>>,
+  assignments: Assignments,
   orphan: (child: InstanceState, relation: MappedRelation) => void,
 ): void {
   const indexes = new Map<string, Map<KeyToken, InstanceState[]>>();
@@ -171,7 +171,7 @@ function cascadeDelete(
       if (!goes && !relation.remote.every((column) => column.nullable)) continue;
       for (const child of childrenIndex(tracker, relation, indexes).get(parent.key!) ?? []) {
         if (deletes.has(child)) continue;
-        const given = assignments.get(child)?.get(foreignKeyId(relation.remote));
+        const given = assignmentOf(assignments, child, relation.remote);
         if (given !== undefined && given.parent !== parent) continue;
         if (given === undefined && keyToken(valuesIn(child.instance, relation.remote)) !== parent.key) continue;
         if (goes) deletes.add(child);
@@ -186,7 +186,7 @@ function childrenIndex(
   relation: MappedRelation,
   indexes: Map<string, Map<KeyToken, InstanceState[]>>,
 ): Map<KeyToken, InstanceState[]> {
-  const id = `${relation.target.model} ${foreignKeyId(relation.remote)}`;
+  const id = `${relation.target.model} ${relation.remote.map(({ index }) => index).join()}`;
   let index = indexes.get(id);
   if (index !== undefined) return index;
   index = new Map();
@@ -210,7 +210,7 @@ export function ownKey(state: InstanceState): KeyToken | null {
 export function changesOf(changes: Changes, objects: Iterable<object>): Changes {
   const wanted = new Set<InstanceState | undefined>([...objects].map(knownState));
   for (const state of wanted) { // grows while it is walked
-    for (const { parent } of (state && changes.assignments.get(state)?.values()) ?? []) {
+    for (const { parent } of (state && changes.assignments.get(state)) ?? []) {
       if (parent !== null) wanted.add(parent);
     }
   }

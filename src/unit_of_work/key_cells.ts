@@ -43,7 +43,7 @@ export class KeyCells {
     state: InstanceState,
     column: MappedColumn,
   ): { parent: InstanceState | null; position: number } | undefined {
-    for (const { columns, parent } of this.#changes.assignments.get(state)?.values() ?? []) {
+    for (const { columns, parent } of this.#changes.assignments.get(state) ?? []) {
       const position = columns.indexOf(column);
       if (position >= 0) return { parent, position };
     }
@@ -77,23 +77,24 @@ export class KeyCells {
     return state.mapper.key.map((_, i) => this.at(state, i) as SqlValue);
   }
 
-  /** The foreign key cells that relations give a child; null when none does. */
-  ofParents(state: InstanceState): Map<MappedColumn, Cell> | null {
+  /** The foreign key cells that relations give a child, by column index; null when none does. */
+  ofParents(state: InstanceState): readonly Cell[] | null {
     const assignments = this.#changes.assignments.get(state);
     if (assignments === undefined) return null;
-    const cells = new Map<MappedColumn, Cell>();
-    for (const { columns, parent, source } of assignments.values()) {
+    const cells: Cell[] = new Array(state.mapper.columns.length);
+    for (const { columns, parent, source } of assignments) {
       if (parent !== null) this.#requireThere(parent, source);
-      columns.forEach((column, i) => {
+      for (const [i, column] of columns.entries()) {
         const cell = parent === null ? null : this.at(parent, i);
+        const other = cells[column.index];
         // A column shared by two foreign keys must be given the same value by both.
-        if (cells.has(column) && cellId(cells.get(column)) !== cellId(cell)) {
+        if (other !== undefined && cellId(other) !== cellId(cell)) {
           throw new ValidationError(
             `${source} gives ${columnName(column)} another value than a relation that shares the column`,
           );
         }
-        cells.set(column, cell);
-      });
+        cells[column.index] = cell;
+      }
     }
     return cells;
   }

@@ -4,6 +4,8 @@
  *
  * A topological sort (Kahn, "Topological sorting of large networks", 1962) over the rows, taken group by group: of the
  * groups that have rows ready, the first in the order inserts, updates, deletes and then by table. O(rows + dependencies).
+ * Where all rows are new and no table refers back to itself, the order of the tables is one of the rows, and no dependency
+ * of a row is looked for.
  *
  * @module
  */
@@ -25,16 +27,26 @@ export interface RowGroup {
 
 /** Puts rows in an order that the database accepts. May add rows: the second halves of broken cycles. */
 export function orderRows(rows: RowChange[]): RowGroup[] {
-  for (const row of rows.flatMap(splitSelfReference)) rows.push(row);
-  connect(rows);
-  const ranks = tableRanks(rows);
+  const { ranks, isCyclic } = tableRanks(rows);
   const waiting = new Map<string, Bucket>();
+  let last: Bucket | undefined;
   const push = (row: RowChange): void => {
-    const id = bucketId(row);
-    let bucket = waiting.get(id);
-    if (bucket === undefined) waiting.set(id, bucket = { id, rank: rankOf(row, ranks), rows: [] });
-    bucket.rows.push(row);
+    if (last === undefined || !isLike(last.rows[0], row)) {
+      const id = bucketId(row);
+      last = waiting.get(id);
+      if (last === undefined) waiting.set(id, last = { id, rank: rankOf(row, ranks), rows: [] });
+    }
+    last.rows.push(row);
   };
+  if (!isCyclic && rows.every(({ kind }) => kind === "insert")) {
+    for (const row of rows) push(row);
+    return [...waiting.values()].sort((a, b) => a.rank - b.rank).map((bucket) => groupOf(bucket.rows, true));
+  }
+  for (const row of [...rows]) {
+    const later = splitSelfReference(row);
+    if (later !== null) rows.push(later);
+  }
+  connect(rows);
   let open = rows.length;
   for (const row of rows) if (row.blockers === 0) push(row);
   const groups: RowGroup[] = [];
@@ -82,23 +94,25 @@ function takeGroup(bucket: Bucket, push: (row: RowChange) => void, blocked: Set<
       } else push(to);
     }
   }
-  const [first] = rows;
-  // In the order of their keys, so that two commits lock the same rows in the same order.
-  if (!chained && first!.made === null) sortByKey(rows);
-  return { kind: first!.kind, table: first!.table, rows };
+  return groupOf(rows, !chained);
+}
+
+/** A group; one whose rows may be in any order is sorted by key, so that two commits lock the same rows in the same order. */
+function groupOf(rows: RowChange[], anyOrder: boolean): RowGroup {
+  const { kind, table, made } = rows[0]!;
+  if (anyOrder && made === null) sortByKey(rows);
+  return { kind, table, rows };
 }
 
 function sortByKey(rows: RowChange[]): void {
-  const { key } = rows[0]!.table;
-  const keys = new Map(
-    rows.map((row) => [row, row.kind === "insert" ? key.map(({ index }) => row.cells[index]) : row.key]),
-  );
+  const { kind, table: { key } } = rows[0]!;
+  const cell = (row: RowChange, i: number) => kind === "insert" ? row.cells[key[i]!.index]! : row.key[i]!;
   rows.sort((a, b) => {
-    const x = keys.get(a)!;
-    const y = keys.get(b)!;
-    for (let i = 0; i < x.length; i++) {
-      if (x[i]! < y[i]!) return -1;
-      if (x[i]! > y[i]!) return 1;
+    for (let i = 0; i < key.length; i++) {
+      const x = cell(a, i);
+      const y = cell(b, i);
+      if (x < y) return -1;
+      if (x > y) return 1;
     }
     return 0;
   });
@@ -127,6 +141,16 @@ export function bucketId(row: RowChange): string {
   return `${base} ${missing} ${row.made === null ? "given" : "made"}`;
 }
 
+/** Whether two new rows have the same bucket, as neighbours mostly do: cheaper than an id for each. */
+function isLike(one: RowChange | undefined, row: RowChange): boolean {
+  if (one === undefined || row.kind !== "insert" || one.kind !== "insert" || one.table !== row.table) return false;
+  if ((one.made === null) !== (row.made === null)) return false;
+  for (let i = 0; i < row.cells.length; i++) {
+    if ((one.cells[i] === undefined) !== (row.cells[i] === undefined)) return false;
+  }
+  return true;
+}
+
 const PHASES = { insert: 0, update: 1, delete: 2 } as const;
 
 function rankOf(row: RowChange, ranks: Map<string, number>): number {
@@ -136,12 +160,20 @@ function rankOf(row: RowChange, ranks: Map<string, number>): number {
   return (PHASES[row.kind] * (ranks.size + 1) + place) * 2 + (row.kind === "insert" && row.made !== null ? 1 : 0);
 }
 
-/** Tables numbered so that a referenced one comes before those that refer to it; the order within a cycle is any. */
-function tableRanks(rows: readonly RowChange[]): Map<string, number> {
+/**
+ * Tables numbered so that a referenced one comes before those that refer to it. Where tables refer to each other in a
+ * circle, or one to itself, their order is any.
+ */
+function tableRanks(rows: readonly RowChange[]): { ranks: Map<string, number>; isCyclic: boolean } {
   const ranks = new Map<string, number>();
   const visiting = new Set<string>();
+  let isCyclic = false;
   const visit = (table: TableInfo): void => {
-    if (ranks.has(table.table) || visiting.has(table.table)) return;
+    if (ranks.has(table.table)) return;
+    if (visiting.has(table.table)) {
+      isCyclic = true;
+      return;
+    }
     visiting.add(table.table);
     for (const { target } of table.foreignKeys) visit(target);
     ranks.set(table.table, ranks.size);
@@ -151,7 +183,7 @@ function tableRanks(rows: readonly RowChange[]): Map<string, number> {
     if (table !== last) visit(table);
     last = table;
   }
-  return ranks;
+  return { ranks, isCyclic };
 }
 
 function depend(before: RowChange, after: RowChange, strict: boolean, foreignKey: readonly ColumnInfo[] | null): void {
@@ -270,17 +302,17 @@ function leadsTo(from: RowChange, to: RowChange): boolean {
 }
 
 /** A row that refers to itself by a key that the server makes: the insert writes NULL, and an update sets it afterwards. */
-function splitSelfReference(row: RowChange): RowChange[] {
-  if (row.made === null) return [];
+function splitSelfReference(row: RowChange): RowChange | null {
+  if (row.made === null) return null;
   const own = row.table.foreignKeys.find(({ columns }) => row.cells[columns[0]!.index] === row.made)?.columns;
-  if (own === undefined) return [];
+  if (own === undefined) return null;
   if (!own.every((column) => column.nullable)) {
     throw new ValidationError(
       `A new ${row.table.model} refers to itself by a foreign key that cannot be null, and the database makes its key; ` +
         "make the foreign key nullable, or the key on the client",
     );
   }
-  return [postpone(row, own)];
+  return postpone(row, own);
 }
 
 /** Takes foreign key columns out of a row and makes the update that sets them once the row is there. */

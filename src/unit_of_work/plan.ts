@@ -58,8 +58,7 @@ export interface Plan {
 export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, compareAll: boolean): Plan {
   const maker = new RowMaker(dialect, changes, compareAll);
   const rows = maker.make();
-  const written = new Set(rows.map((row) => row.state));
-  const steps: PlannedStep[] = verifySteps(extras.verified.filter(({ state }) => !written.has(state)), compareAll);
+  const steps = verifySteps(unwritten(extras.verified, rows), compareAll);
   const inserted = new Map<TableInfo, number>();
   for (const group of weave(orderRows(rows), extras.bulk ?? [])) steps.push(toStep(group, inserted));
   for (const statement of extras.staged) steps.push({ step: { kind: "staged", statement }, rows: [], states: [] });
@@ -71,6 +70,13 @@ export function makePlan(dialect: Dialect, changes: Changes, extras: Extras, com
     relations: changes.relations,
     needsConversation: needsConversation(dialect, steps),
   };
+}
+
+/** Those that no row is written of: a row that is written is checked by that. */
+function unwritten(verified: readonly VerifiedRow[], rows: readonly RowChange[]): readonly VerifiedRow[] {
+  if (verified.length === 0) return verified;
+  const written = new Set(rows.map((row) => row.state));
+  return verified.filter(({ state }) => !written.has(state));
 }
 
 function verifySteps(rows: readonly VerifiedRow[], compareAll: boolean): PlannedStep[] {
@@ -113,6 +119,7 @@ function stepOf(group: RowGroup, inserted: Map<TableInfo, number>): Step {
     };
   }
   const columns = givenColumns(table, rows);
+  const isAll = columns.length === table.columns.length;
   const made = first!.made !== null;
   const firstOrdinal = made ? inserted.get(table) ?? 0 : null;
   if (firstOrdinal !== null) {
@@ -123,7 +130,7 @@ function stepOf(group: RowGroup, inserted: Map<TableInfo, number>): Step {
     kind,
     table,
     columns,
-    rows: rows.map((row) => columns.map((column) => row.cells[column.index])),
+    rows: rows.map(({ cells }) => isAll ? cells : columns.map((column) => cells[column.index])),
     firstOrdinal,
     returning,
   };

@@ -34,19 +34,27 @@ export interface LinkChange {
   readonly kind: "insert" | "delete";
 }
 
+/** The foreign keys that relations give, by child: hardly ever more than one. */
+export type Assignments = ReadonlyMap<InstanceState, readonly Assignment[]>;
+
+/** The assignment of a child's foreign key, if a relation changed it. */
+export function assignmentOf(
+  assignments: Assignments,
+  child: InstanceState,
+  foreignKey: readonly MappedColumn[],
+): Assignment | undefined {
+  return assignments.get(child)?.find(({ columns }) => sameColumns(columns, foreignKey));
+}
+
 /** What changed in the relations of a session. */
 export class RelationChanges {
-  /** By child, then by foreign key. */
-  readonly assignments: Map<InstanceState, Map<string, Assignment>> = new Map();
+  readonly assignments: Map<InstanceState, Assignment[]> = new Map();
   readonly orphans: Orphan[] = [];
   readonly links: LinkChange[] = [];
 
   /** Gives a child a parent. Two relations that say different things are a ValidationError naming both. */
   assign(child: InstanceState, columns: readonly MappedColumn[], parent: InstanceState | null, source: string): void {
-    let ofChild = this.assignments.get(child);
-    if (ofChild === undefined) this.assignments.set(child, ofChild = new Map());
-    const id = foreignKeyId(columns);
-    const other = ofChild.get(id);
+    const other = this.of(child, columns);
     if (other !== undefined && other.parent !== parent) {
       throw new ValidationError(
         `${other.source} and ${source} give ${label(child)} different parents: ${named(other.parent)} and ${
@@ -55,12 +63,16 @@ export class RelationChanges {
           "change only one of them",
       );
     }
-    ofChild.set(id, { columns, parent, source });
+    if (other !== undefined) return;
+    const ofChild = this.assignments.get(child);
+    const assignment = { columns, parent, source };
+    if (ofChild === undefined) this.assignments.set(child, [assignment]);
+    else ofChild.push(assignment);
   }
 
   /** The assignment of a child's foreign key, if a relation changed it. */
   of(child: InstanceState, columns: readonly MappedColumn[]): Assignment | undefined {
-    return this.assignments.get(child)?.get(foreignKeyId(columns));
+    return assignmentOf(this.assignments, child, columns);
   }
 }
 
@@ -68,9 +80,9 @@ function named(state: InstanceState | null): string {
   return state === null ? "none" : label(state);
 }
 
-/** What identifies a foreign key within its model. */
-export function foreignKeyId(columns: readonly MappedColumn[]): string {
-  return columns.map((column) => column.index).join();
+/** Whether two foreign keys are the same. */
+export function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
+  return a.length === b.length && a.every((column, i) => column === b[i]);
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { Cell, CompiledStatement } from "../sql/step.ts";
 import { type InstanceState, peek, show } from "../state/instance_state.ts";
 import { instanceKey, keyToken } from "../state/key.ts";
-import { type Token, tokenOfSent } from "../state/snapshot.ts";
+import { tokenOfSent } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import type { Plan, PlannedStep } from "./plan.ts";
 import { isKeyRef, type RowChange } from "./row_change.ts";
@@ -105,6 +105,7 @@ export function applyResults(
 ): void {
   const gone: InstanceState[] = [...plan.replaced.keys()];
   const inserted = new Set<InstanceState>(before);
+  for (const { state } of plan.relations) if (state.snapshot === null) inserted.add(state);
   const left: Departure[] = [];
   const moved: RowChange[] = [];
   for (const { step, rows } of plan.steps) {
@@ -112,8 +113,7 @@ export function applyResults(
     for (const row of rows) {
       const { state } = row;
       if (state === null) continue;
-      if (state.snapshot === null) inserted.add(state);
-      else if (row.kind === "update" && setsForeignKey(row)) {
+      if (state.snapshot !== null && row.kind === "update" && setsForeignKey(row)) {
         left.push({ state, snapshot: state.snapshot });
         moved.push(row);
       }
@@ -169,7 +169,7 @@ function applyWritten(
   const { mapper } = state;
   const codecs = mapper.codecs(dialect);
   tracker.touch(state);
-  const snapshot: Token[] = [...row.after!];
+  const snapshot = row.after!;
   const set = (column: MappedColumn, cell: Cell, untouched: boolean): void => {
     const raw = isKeyRef(cell) ? cell.value! : cell as SqlValue;
     const value = decode(codecs[column.index]!, raw);

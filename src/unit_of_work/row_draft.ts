@@ -13,14 +13,15 @@ import { Sql } from "../sql/tag.ts";
 import { type InstanceState, peek } from "../state/instance_state.ts";
 import { type Token, tokenOf, tokenOfSent, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { isKeyRef, type RowChange, type Setting } from "./row_change.ts";
+import { isKeyRef, type RowChange, rowChange, type Setting } from "./row_change.ts";
 
 /** A row of an instance. */
 export class RowDraft {
   readonly cells: Cell[];
   readonly after: Token[];
-  readonly sets: Setting[] = [];
-  readonly #returning: MappedColumn[] = [];
+  /** What the instance gets; none where that is nothing, as for most rows. */
+  sets: Setting[] | undefined;
+  #returning: MappedColumn[] | undefined;
   readonly #state: InstanceState;
   readonly #codecs: readonly Codec[];
 
@@ -34,7 +35,7 @@ export class RowDraft {
   /** Leaves a column to the database: by an expression, or by what it makes itself. */
   leave(column: MappedColumn, expression?: Sql): void {
     if (expression !== undefined) this.cells[column.index] = expression;
-    this.#returning.push(column);
+    (this.#returning ??= []).push(column);
     this.after[column.index] = UNKNOWN;
   }
 
@@ -61,7 +62,7 @@ export class RowDraft {
 
   /** Lets the instance have a value, written or not. */
   set(column: MappedColumn, cell: Cell): void {
-    this.sets.push({ column, cell, was: peek(this.#state, column.property) });
+    (this.sets ??= []).push({ column, cell, was: peek(this.#state, column.property) });
   }
 
   /** The token of a foreign key cell: what the property will hold. */
@@ -70,9 +71,16 @@ export class RowDraft {
     return isKeyRef(cell) ? UNKNOWN : tokenOf(column.kind, this.#codecs[column.index]!.decode(cell as SqlValue));
   }
 
-  /** What it gives a row. */
-  parts(): Pick<RowChange, "state" | "cells" | "after" | "sets" | "returning"> {
-    return { state: this.#state, cells: this.cells, after: this.after, sets: this.sets, returning: this.#returning };
+  /** The row; `more` is what it is found by and must be like, or the key that the server makes. */
+  row(kind: "insert" | "update", more: Partial<RowChange>): RowChange {
+    return rowChange(kind, this.#state.mapper, {
+      ...more,
+      state: this.#state,
+      cells: this.cells,
+      after: this.after,
+      sets: this.sets,
+      returning: this.#returning,
+    });
   }
 
   #encode(column: MappedColumn, value: unknown): SqlValue {

@@ -81,7 +81,7 @@ export class RowMaker {
     for (const column of mapper.columns) {
       const { property } = column;
       const expression = expressions?.get(property);
-      const given = parents?.get(column);
+      const given = parents?.[column.index];
       if (made !== null && column.primaryKey) {
         requireMaker(column, state);
         draft.after[column.index] = UNKNOWN;
@@ -91,7 +91,7 @@ export class RowMaker {
       else if (column.serverDefault !== null) draft.leave(column);
       else draft.give(column, initial(column, state));
     }
-    return rowChange("insert", mapper, { ...draft.parts(), made });
+    return draft.row("insert", { made });
   }
 
   /** A row that is deleted and added again: an update of every column, guarded by the deleted version. */
@@ -117,8 +117,9 @@ export class RowMaker {
       }
     }
     const draft = new RowDraft(state, this.#dialect, row.after!);
-    draft.sets.push(...row.sets);
-    const update: RowChange = { ...row, kind: "update", returning, sets: draft.sets, ...this.#expected(old, draft) };
+    draft.sets = [...row.sets];
+    const expected = this.#expected(old, draft);
+    const update: RowChange = { ...row, kind: "update", returning, sets: draft.sets, ...expected };
     this.replaced.set(old, update);
     return update;
   }
@@ -129,7 +130,7 @@ export class RowMaker {
     const parents = this.#keys.ofParents(state);
     let changed = state.forced;
     for (const column of columns) {
-      if (parents?.has(column)) continue;
+      if (parents?.[column.index] !== undefined) continue;
       changed = true;
       const expression = expressions?.get(column.property);
       if (expression !== undefined) draft.leave(column, expression);
@@ -142,7 +143,9 @@ export class RowMaker {
         );
       }
     }
-    for (const [column, cell] of parents ?? []) {
+    for (const column of parents === null ? [] : mapper.columns) {
+      const cell = parents![column.index];
+      if (cell === undefined) continue;
       const token = draft.tokenOfKey(column, cell);
       if (token === UNKNOWN || token !== state.snapshot![column.index]) {
         changed = true;
@@ -150,15 +153,14 @@ export class RowMaker {
       } else if (instance[column.property] !== token) draft.set(column, cell);
     }
     if (!changed) {
-      if (draft.sets.length > 0) this.corrected.set(state, draft.sets);
+      if (draft.sets !== undefined) this.corrected.set(state, draft.sets);
       return null;
     }
     for (const column of mapper.columns) {
       if (column.onUpdate !== null && draft.cells[column.index] === undefined) draft.give(column, column.onUpdate());
       if (column.generated !== null) draft.leave(column);
     }
-    const expected = this.#expected(state, draft);
-    return rowChange("update", mapper, { ...draft.parts(), ...expected });
+    return draft.row("update", this.#expected(state, draft));
   }
 
   #delete(state: InstanceState): RowChange {

@@ -10,6 +10,7 @@ import { keyToken } from "../state/key.ts";
 import { type Token, UNKNOWN } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import { childRelations, type WrittenRelation } from "./changes.ts";
+import { sameColumns } from "./relations.ts";
 import type { RowChange } from "./row_change.ts";
 
 /** An instance whose foreign keys no longer refer to what they did. */
@@ -82,10 +83,6 @@ export function leaveUnknown(tracker: Tracker, departures: readonly Departure[])
 function refersTo(child: object, { remote }: MappedRelation, parent: InstanceState): boolean {
   const tokens = remote.map((column) => knownState(child)!.snapshot![column.index]);
   return tokens.includes(UNKNOWN) || keyToken(tokens) === parent.key;
-}
-
-function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn[]): boolean {
-  return a.length === b.length && a.every((column, i) => column === b[i]);
 }
 
 /** Takes members out of a loaded relation: out of its property and out of what counts as loaded. */
