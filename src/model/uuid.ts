@@ -91,6 +91,7 @@ export function uuidv7(): string {
       hex16(0x8000 + (high & 0x3fff))
     }-`;
   }
-  return prefix + hex16(counter % 2 ** 16) + hex(randomByte()) + hex(randomByte()) + hex(randomByte()) +
-    hex(randomByte());
+  // In two parts, since a string that is put together of many is copied part by part when it first is a key.
+  const rest = hex16(counter % 2 ** 16) + hex(randomByte()) + hex(randomByte()) + hex(randomByte()) + hex(randomByte());
+  return prefix + rest;
 }

@@ -29,7 +29,7 @@ export interface Setting {
   readonly was: unknown;
 }
 
-/** A row to write. */
+/** A row to write: of an instance, a `RowDraft`. */
 export interface RowChange {
   readonly kind: "insert" | "update" | "delete";
   readonly table: TableInfo;
@@ -64,28 +64,26 @@ export interface RowChange {
 
 /** A row to write, of which all that is not said is empty. */
 export function rowChange(kind: RowChange["kind"], table: TableInfo, parts: Partial<RowChange>): RowChange {
-  // Written out, since there is one for each row: spreading the parts takes four times as long.
   return {
     kind,
     table,
-    state: parts.state ?? null,
-    key: parts.key ?? NONE,
-    cells: parts.cells ?? [],
-    version: parts.version,
-    before: parts.before,
-    bump: parts.bump ?? false,
-    checked: parts.checked ?? false,
-    after: parts.after ?? null,
-    old: parts.old ?? null,
-    sets: parts.sets ?? NONE,
-    returning: parts.returning ?? NONE,
-    made: parts.made ?? null,
+    state: null,
+    key: [],
+    cells: [],
+    version: undefined,
+    before: undefined,
+    bump: false,
+    checked: false,
+    after: null,
+    old: null,
+    sets: [],
+    returning: [],
+    made: null,
     blockers: 0,
     next: null,
+    ...parts,
   };
 }
-
-const NONE: readonly never[] = [];
 
 /** The columns that optimistic "all" compares; throws where a model has columns that cannot be compared exactly. */
 export function comparedColumns(mapper: Mapper): readonly MappedColumn[] {

@@ -4,38 +4,52 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import type { MappedColumn } from "../model/mapper.ts";
+import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { columnName } from "../sql/codecs.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
-import type { Cell } from "../sql/step.ts";
+import type { Cell, KeyRef } from "../sql/step.ts";
 import { Sql } from "../sql/tag.ts";
 import { type InstanceState, peek } from "../state/instance_state.ts";
 import { type Token, tokenOf, tokenOfSent, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { isKeyRef, type RowChange, rowChange, type Setting } from "./row_change.ts";
+import { type Dependency, isKeyRef, type RowChange, type Setting } from "./row_change.ts";
 
-/** A row of an instance. */
-export class RowDraft {
+const NONE: readonly never[] = [];
+
+/** A row of an instance. There is one for each row of a flush, so it is the change itself and makes no lists in vain. */
+export class RowDraft implements RowChange {
+  kind: RowChange["kind"];
+  readonly table: Mapper;
+  readonly state: InstanceState;
+  key: readonly Cell[] = NONE;
   readonly cells: Cell[];
+  version: SqlValue | undefined = undefined;
+  before: readonly SqlValue[] | undefined = undefined;
+  bump = false;
+  checked = false;
   readonly after: Token[];
-  /** What the instance gets; none where that is nothing, as for most rows. */
-  sets: Setting[] | undefined;
-  #returning: MappedColumn[] | undefined;
-  readonly #state: InstanceState;
+  old: readonly Token[] | null = null;
+  sets: readonly Setting[] = NONE;
+  returning: readonly MappedColumn[] = NONE;
+  made: KeyRef | null = null;
+  blockers = 0;
+  next: Dependency[] | null = null;
   readonly #codecs: readonly Codec[];
 
-  constructor(state: InstanceState, dialect: Dialect, after: Token[]) {
-    this.#state = state;
-    this.#codecs = state.mapper.codecs(dialect);
+  constructor(kind: RowChange["kind"], state: InstanceState, dialect: Dialect, after: Token[]) {
+    this.kind = kind;
+    this.table = state.mapper;
+    this.state = state;
     this.cells = new Array(state.mapper.columns.length);
     this.after = after;
+    this.#codecs = state.mapper.codecs(dialect);
   }
 
   /** Leaves a column to the database: by an expression, or by what it makes itself. */
   leave(column: MappedColumn, expression?: Sql): void {
     if (expression !== undefined) this.cells[column.index] = expression;
-    (this.#returning ??= []).push(column);
+    this.returning = [...this.returning, column];
     this.after[column.index] = UNKNOWN;
   }
 
@@ -62,25 +76,13 @@ export class RowDraft {
 
   /** Lets the instance have a value, written or not. */
   set(column: MappedColumn, cell: Cell): void {
-    (this.sets ??= []).push({ column, cell, was: peek(this.#state, column.property) });
+    this.sets = [...this.sets, { column, cell, was: peek(this.state, column.property) }];
   }
 
   /** The token of a foreign key cell: what the property will hold. */
   tokenOfKey(column: MappedColumn, cell: Cell): Token {
     if (cell === null) return null;
     return isKeyRef(cell) ? UNKNOWN : tokenOf(column.kind, this.#codecs[column.index]!.decode(cell as SqlValue));
-  }
-
-  /** The row; `more` is what it is found by and must be like, or the key that the server makes. */
-  row(kind: "insert" | "update", more: Partial<RowChange>): RowChange {
-    return rowChange(kind, this.#state.mapper, {
-      ...more,
-      state: this.#state,
-      cells: this.cells,
-      after: this.after,
-      sets: this.sets,
-      returning: this.#returning,
-    });
   }
 
   #encode(column: MappedColumn, value: unknown): SqlValue {
@@ -97,6 +99,6 @@ export class RowDraft {
   }
 
   #refuseNull(column: MappedColumn, why: string): never {
-    throw new ValidationError(`${columnName(column)} of ${label(this.#state)} must not be null${why}`);
+    throw new ValidationError(`${columnName(column)} of ${label(this.state)} must not be null${why}`);
   }
 }

@@ -17,7 +17,7 @@ import { label } from "../state/tracker.ts";
 import type { ChangedInstance, Changes } from "./changes.ts";
 import { encodeToken, KeyCells } from "./key_cells.ts";
 import { linkRows } from "./link_rows.ts";
-import { comparedColumns, type RowChange, rowChange, type Setting } from "./row_change.ts";
+import { comparedColumns, type RowChange, type Setting } from "./row_change.ts";
 import { RowDraft } from "./row_draft.ts";
 
 /** Makes the row changes of a flush. */
@@ -72,30 +72,30 @@ export class RowMaker {
     return [...rows, ...linkRows(this.#changes, this.#keys)];
   }
 
-  #insert(state: InstanceState): RowChange {
+  #insert(state: InstanceState): RowDraft {
     const { mapper, instance, expressions } = state;
-    const draft = new RowDraft(state, this.#dialect, new Array(mapper.columns.length));
+    const row = new RowDraft("insert", state, this.#dialect, new Array(mapper.columns.length));
     const parents = this.#keys.ofParents(state);
-    const made = this.#keys.made(state);
+    row.made = this.#keys.made(state);
     checkDiscriminator(state);
     for (const column of mapper.columns) {
       const { property } = column;
       const expression = expressions?.get(property);
       const given = parents?.[column.index];
-      if (made !== null && column.primaryKey) {
+      if (row.made !== null && column.primaryKey) {
         requireMaker(column, state);
-        draft.after[column.index] = UNKNOWN;
-      } else if (column.generated !== null || expression !== undefined) draft.leave(column, expression);
-      else if (given !== undefined) draft.giveKey(column, given);
-      else if (instance[property] !== undefined) draft.write(column, instance[property]);
-      else if (column.serverDefault !== null) draft.leave(column);
-      else draft.give(column, initial(column, state));
+        row.after[column.index] = UNKNOWN;
+      } else if (column.generated !== null || expression !== undefined) row.leave(column, expression);
+      else if (given !== undefined) row.giveKey(column, given);
+      else if (instance[property] !== undefined) row.write(column, instance[property]);
+      else if (column.serverDefault !== null) row.leave(column);
+      else row.give(column, initial(column, state));
     }
-    return draft.row("insert", { made });
+    return row;
   }
 
   /** A row that is deleted and added again: an update of every column, guarded by the deleted version. */
-  #replace(state: InstanceState, old: InstanceState): RowChange {
+  #replace(state: InstanceState, old: InstanceState): RowDraft {
     const { mapper } = state;
     if (mapper !== old.mapper) {
       throw new ValidationError(
@@ -116,25 +116,25 @@ export class RowMaker {
         returning.push(column);
       }
     }
-    const draft = new RowDraft(state, this.#dialect, row.after!);
-    draft.sets = [...row.sets];
-    const expected = this.#expected(old, draft);
-    const update: RowChange = { ...row, kind: "update", returning, sets: draft.sets, ...expected };
-    this.replaced.set(old, update);
-    return update;
+    row.kind = "update";
+    row.returning = returning;
+    this.#countUp(row, old);
+    this.#expect(row, old);
+    this.replaced.set(old, row);
+    return row;
   }
 
-  #update({ state, columns }: ChangedInstance): RowChange | null {
+  #update({ state, columns }: ChangedInstance): RowDraft | null {
     const { mapper, instance, expressions } = state;
-    const draft = new RowDraft(state, this.#dialect, [...state.snapshot!]);
+    const row = new RowDraft("update", state, this.#dialect, [...state.snapshot!]);
     const parents = this.#keys.ofParents(state);
     let changed = state.forced;
     for (const column of columns) {
       if (parents?.[column.index] !== undefined) continue;
       changed = true;
       const expression = expressions?.get(column.property);
-      if (expression !== undefined) draft.leave(column, expression);
-      else if (instance[column.property] !== undefined) draft.write(column, instance[column.property]);
+      if (expression !== undefined) row.leave(column, expression);
+      else if (instance[column.property] !== undefined) row.write(column, instance[column.property]);
       else {
         throw new ValidationError(
           `${columnName(column)} of ${label(state)} is undefined; assign ${
@@ -146,45 +146,50 @@ export class RowMaker {
     for (const column of parents === null ? [] : mapper.columns) {
       const cell = parents![column.index];
       if (cell === undefined) continue;
-      const token = draft.tokenOfKey(column, cell);
+      const token = row.tokenOfKey(column, cell);
       if (token === UNKNOWN || token !== state.snapshot![column.index]) {
         changed = true;
-        draft.giveKey(column, cell);
-      } else if (instance[column.property] !== token) draft.set(column, cell);
+        row.giveKey(column, cell);
+      } else if (instance[column.property] !== token) row.set(column, cell);
     }
     if (!changed) {
-      if (draft.sets !== undefined) this.corrected.set(state, draft.sets);
+      if (row.sets.length > 0) this.corrected.set(state, row.sets);
       return null;
     }
     for (const column of mapper.columns) {
-      if (column.onUpdate !== null && draft.cells[column.index] === undefined) draft.give(column, column.onUpdate());
-      if (column.generated !== null) draft.leave(column);
+      if (column.onUpdate !== null && row.cells[column.index] === undefined) row.give(column, column.onUpdate());
+      if (column.generated !== null) row.leave(column);
     }
-    return draft.row("update", this.#expected(state, draft));
+    this.#countUp(row, state);
+    this.#expect(row, state);
+    return row;
   }
 
-  #delete(state: InstanceState): RowChange {
-    const expected = this.#expected(state, null);
-    return rowChange("delete", state.mapper, {
-      ...expected,
-      state,
-      bump: false,
-      checked: expected.version !== undefined || this.#compareAll,
-    });
+  #delete(state: InstanceState): RowDraft {
+    const row = new RowDraft("delete", state, this.#dialect, []);
+    this.#expect(row, state);
+    row.bump = false;
+    row.checked = row.version !== undefined || this.#compareAll;
+    return row;
   }
 
-  /** What the row of an instance is found by and must be like; a version that is counted up goes to the draft. */
-  #expected(state: InstanceState, draft: RowDraft | null) {
-    const { mapper, snapshot: old } = state;
-    const version = this.#versionOf(state);
-    if (mapper.version !== null && draft !== null) {
-      const next = (version as number) + 1;
-      draft.after[mapper.version.index] = next;
-      draft.set(mapper.version, next);
-    }
-    const before = this.#compared(state);
-    const common = { key: this.#keys.of(state), version, bump: mapper.version !== null, checked: true, old };
-    return before === null ? common : { ...common, before };
+  /** Counts the version up. */
+  #countUp(row: RowDraft, old: InstanceState): void {
+    const { version } = old.mapper;
+    if (version === null) return;
+    const next = (this.#versionOf(old) as number) + 1;
+    row.after[version.index] = next;
+    row.set(version, next);
+  }
+
+  /** What the row of an instance is found by and must be like. */
+  #expect(row: RowDraft, old: InstanceState): void {
+    row.version = this.#versionOf(old);
+    row.before = this.#compared(old);
+    row.key = this.#keys.of(old);
+    row.bump = old.mapper.version !== null;
+    row.checked = true;
+    row.old = old.snapshot;
   }
 
   #versionOf(state: InstanceState): SqlValue | undefined {
@@ -196,9 +201,9 @@ export class RowMaker {
   }
 
   /** What an unversioned row must still hold, with optimistic "all". */
-  #compared(state: InstanceState): SqlValue[] | null {
+  #compared(state: InstanceState): SqlValue[] | undefined {
     const { mapper } = state;
-    if (!this.#compareAll || mapper.version !== null) return null;
+    if (!this.#compareAll || mapper.version !== null) return undefined;
     const codecs = mapper.codecs(this.#dialect);
     return comparedColumns(mapper).map((column) => {
       const token = state.snapshot![column.index];
