@@ -22,6 +22,7 @@ export class KeyCells {
   readonly #changes: Changes;
   /** The keys that the server makes, by the instance that will have them. */
   readonly #refs: Map<InstanceState, KeyRef> = new Map();
+  #last: { readonly parent: InstanceState; readonly key: readonly Cell[] } | null = null;
 
   constructor(dialect: Dialect, changes: Changes) {
     this.#dialect = dialect;
@@ -83,9 +84,9 @@ export class KeyCells {
     if (assignments === undefined) return null;
     const cells: Cell[] = new Array(state.mapper.columns.length);
     for (const { columns, parent, source } of assignments) {
-      if (parent !== null) this.#requireThere(parent, source);
+      const key = parent === null ? null : this.#ofParent(parent, source);
       for (const [i, column] of columns.entries()) {
-        const cell = parent === null ? null : this.at(parent, i);
+        const cell = key === null ? null : key[i]!;
         const other = cells[column.index];
         // A column shared by two foreign keys must be given the same value by both.
         if (other !== undefined && cellId(other) !== cellId(cell)) {
@@ -99,11 +100,17 @@ export class KeyCells {
     return cells;
   }
 
-  #requireThere(parent: InstanceState, source: string): void {
+  /** The key of a parent. Children of one parent mostly come together, so the last one is kept. */
+  #ofParent(parent: InstanceState, source: string): readonly Cell[] {
+    if (this.#last?.parent === parent) return this.#last.key;
     const going = this.#changes.deletes.has(parent);
-    if (!going && !isGone(parent)) return;
-    const why = going ? "is to be deleted" : "was deleted";
-    throw new ValidationError(`${source} refers to ${label(parent)}, which ${why}; give it another parent`);
+    if (going || isGone(parent)) {
+      const why = going ? "is to be deleted" : "was deleted";
+      throw new ValidationError(`${source} refers to ${label(parent)}, which ${why}; give it another parent`);
+    }
+    const key = parent.mapper.key.map((_, i) => this.at(parent, i));
+    this.#last = { parent, key };
+    return key;
   }
 }
 

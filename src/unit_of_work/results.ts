@@ -167,28 +167,22 @@ function applyWritten(
 ): void {
   const state = row.state!;
   const { mapper } = state;
-  const codecs = mapper.codecs(dialect);
   tracker.touch(state);
-  const snapshot = row.after!;
-  const set = (column: MappedColumn, cell: Cell, untouched: boolean): void => {
-    const raw = isKeyRef(cell) ? cell.value! : cell as SqlValue;
-    const value = decode(codecs[column.index]!, raw);
-    if (untouched) show(state, column.property, value);
-    snapshot[column.index] = tokenOfSent(column, raw, value);
-  };
-  for (const { column, cell, was } of row.sets) set(column, cell, peek(state, column.property) === was);
-  if (row.made !== null) set(mapper.key[0]!, row.made, true);
-  returning.forEach((column, i) => {
-    if (!row.returning.includes(column)) return;
+  for (const { column, cell, was } of row.sets) {
+    setValue(row, dialect, column, cell, peek(state, column.property) === was);
+  }
+  if (row.made !== null) setValue(row, dialect, mapper.key[0]!, row.made, true);
+  for (const [i, column] of returning.entries()) {
+    if (!row.returning.includes(column)) continue;
     const expression = row.cells[column.index];
     const given = state.expressions?.get(column.property);
     const untouched = given === undefined
       ? column.generated !== null || peek(state, column.property) === undefined
       : given === expression;
-    set(column, values![i]!, untouched);
-  });
+    setValue(row, dialect, column, values![i]!, untouched);
+  }
   state.forced = false;
-  state.snapshot = snapshot;
+  state.snapshot = row.after;
   if (state.status !== "persistent") {
     tracker.become(state, "persistent");
     state.key = instanceKey(mapper, state.instance);
@@ -198,6 +192,15 @@ function applyWritten(
     if (ghost !== undefined) tracker.expunge(ghost);
     tracker.identity.set(state);
   }
+}
+
+/** What was written to a column is in its row's snapshot, and in its instance unless that was changed since. */
+function setValue(row: RowChange, dialect: Dialect, column: MappedColumn, cell: Cell, untouched: boolean): void {
+  const state = row.state!;
+  const raw = isKeyRef(cell) ? cell.value! : cell as SqlValue;
+  const value = decode(state.mapper.codecs(dialect)[column.index]!, raw);
+  if (untouched) show(state, column.property, value);
+  row.after![column.index] = tokenOfSent(column, raw, value);
 }
 
 function applyDeleted(tracker: Tracker, state: InstanceState): void {
