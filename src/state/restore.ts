@@ -40,9 +40,9 @@ export interface Held {
 /** What an instance without a row holds now, where a flush may give it other values. */
 export function givenBy(state: InstanceState): Given {
   const { mapper, instance, expressions } = state;
-  let absent: MappedColumn[] | null = null;
+  let absent: readonly MappedColumn[] | null = null;
   for (const column of mapper.columns) {
-    if (!Object.hasOwn(instance, column.property)) (absent ??= []).push(column);
+    if (!Object.hasOwn(instance, column.property)) absent = absent === null ? [column] : [...absent, column];
   }
   let tokens: Map<MappedColumn, Token> | null = null;
   for (const column of mapper.flushed) {

@@ -53,10 +53,8 @@ export function collectChanges(tracker: Tracker): Changes {
   const relations = relationChanges(tracker);
   const deletes = new Set(tracker.removed);
   for (const state of [...tracker.added]) if (isPendingOrphan(state, relations)) tracker.unadd(state);
-  const inserts = new Set(tracker.added);
-  for (const orphan of settleOrphans(relations)) {
-    if (!inserts.delete(orphan)) deletes.add(orphan);
-  }
+  const orphans = new Set(settleOrphans(relations));
+  for (const orphan of orphans) if (!tracker.added.has(orphan)) deletes.add(orphan);
   cascadeDelete(tracker, deletes, relations.assignments, (child, relation) => {
     relations.assign(child, relation.remote, null, `the deletion of its ${relation.owner.model}`);
   });
@@ -68,7 +66,7 @@ export function collectChanges(tracker: Tracker): Changes {
     if (columns.length > 0 || state.forced || relations.assignments.has(state)) updates.push({ state, columns });
   }
   return {
-    inserts: [...inserts],
+    inserts: [...tracker.added].filter((state) => !orphans.has(state)),
     updates,
     deletes,
     assignments: relations.assignments,

@@ -85,7 +85,8 @@ export class KeyCells {
     const cells: Cell[] = new Array(state.mapper.columns.length);
     for (const { columns, parent, source } of assignments) {
       const key = parent === null ? null : this.#ofParent(parent, source);
-      for (const [i, column] of columns.entries()) {
+      for (let i = 0; i < columns.length; i++) {
+        const column = columns[i]!;
         const cell = key === null ? null : key[i]!;
         const other = cells[column.index];
         // A column shared by two foreign keys must be given the same value by both.

@@ -176,6 +176,7 @@ function givenColumns(table: TableInfo, rows: readonly RowChange[]): readonly Co
 function union(rows: readonly RowChange[]): readonly MappedColumn[] {
   let all: readonly MappedColumn[] = [];
   for (const { returning } of rows) {
+    if (returning.length === 0) continue;
     const more = returning.filter((column) => !all.includes(column));
     if (more.length > 0) all = [...all, ...more];
   }

@@ -17,6 +17,11 @@ import { type Dependency, isKeyRef, type RowChange, type Setting } from "./row_c
 
 const NONE: readonly never[] = [];
 
+/** A list with one more. The first one takes a literal, which has no room to grow: V8 gives what is pushed to 17 places. */
+function and<T>(list: readonly T[], one: T): readonly T[] {
+  return list.length === 0 ? [one] : [...list, one];
+}
+
 /** A row of an instance. There is one for each row of a flush, so it is the change itself and makes no lists in vain. */
 export class RowDraft implements RowChange {
   kind: RowChange["kind"];
@@ -49,7 +54,7 @@ export class RowDraft implements RowChange {
   /** Leaves a column to the database: by an expression, or by what it makes itself. */
   leave(column: MappedColumn, expression?: Sql): void {
     if (expression !== undefined) this.cells[column.index] = expression;
-    this.returning = [...this.returning, column];
+    this.returning = and(this.returning, column);
     this.after[column.index] = UNKNOWN;
   }
 
@@ -76,7 +81,7 @@ export class RowDraft implements RowChange {
 
   /** Lets the instance have a value, written or not. */
   set(column: MappedColumn, cell: Cell): void {
-    this.sets = [...this.sets, { column, cell, was: peek(this.state, column.property) }];
+    this.sets = and(this.sets, { column, cell, was: peek(this.state, column.property) });
   }
 
   /** The token of a foreign key cell: what the property will hold. */
