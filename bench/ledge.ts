@@ -8,7 +8,7 @@ import { belongsTo, type Database, hasMany, model, Session, t } from "@ledge/ses
 import { libsql } from "@ledge/session/libsql";
 import { neon } from "@ledge/session/neon";
 import { planetscale } from "@ledge/session/planetscale";
-import { useFronts } from "./fronts.ts";
+import { useFronts } from "../tests/servers/neon_config.ts";
 import { changeOf, FIND_KEYS, type Kind, MIXED, type Open, SIZE } from "./workloads.ts";
 
 class Author extends model("authors", { id: t.uuid().primaryKey(), name: t.text() }) {

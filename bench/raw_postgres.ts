@@ -5,7 +5,7 @@
  * @module
  */
 import { neon, neonConfig, types } from "@neondatabase/serverless";
-import { useFronts } from "./fronts.ts";
+import { useFronts } from "../tests/servers/neon_config.ts";
 import { countKeyed, type Driver, makeAuthors, makeWriters, type Row } from "./raw_kit.ts";
 import { changeOf, SIZE } from "./workloads.ts";
 

@@ -11,7 +11,7 @@ import { and, asc, eq, lt, lte, sql } from "drizzle-orm";
 import { drizzle as onLibsql } from "drizzle-orm/libsql/web";
 import { drizzle as onNeon } from "drizzle-orm/neon-http";
 import { drizzle as onPlanetScale } from "drizzle-orm/planetscale-serverless";
-import { useFronts } from "../fronts.ts";
+import { useFronts } from "../../tests/servers/neon_config.ts";
 import { changeOf, FIND_KEYS, type Kind, MIXED, type Open, type Run, SIZE, type WorkId } from "../workloads.ts";
 import { mysql, postgres, sqlite } from "./drizzle_tables.ts";
 

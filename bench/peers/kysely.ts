@@ -13,7 +13,7 @@ import { jsonArrayFrom as postgresArray } from "kysely/helpers/postgres";
 import { jsonArrayFrom as sqliteArray } from "kysely/helpers/sqlite";
 import { NeonDialect } from "kysely-neon";
 import { PlanetScaleDialect } from "kysely-planetscale";
-import { useFronts } from "../fronts.ts";
+import { useFronts } from "../../tests/servers/neon_config.ts";
 import { changeOf, FIND_KEYS, type Kind, MIXED, type Open, type Run, SIZE, type WorkId } from "../workloads.ts";
 
 interface Tables {

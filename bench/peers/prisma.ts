@@ -8,7 +8,7 @@ import { neonConfig } from "@neondatabase/serverless";
 import { PrismaLibSql } from "@prisma/adapter-libsql/web";
 import { PrismaNeonHttp } from "@prisma/adapter-neon";
 import { PrismaPlanetScale } from "@prisma/adapter-planetscale";
-import { useFronts } from "../fronts.ts";
+import { useFronts } from "../../tests/servers/neon_config.ts";
 import { changeOf, FIND_KEYS, type Kind, MIXED, type Open, type Run, SIZE, type WorkId } from "../workloads.ts";
 import { PrismaClient as Libsql } from "./generated/libsql/client.ts";
 import { PrismaClient as PlanetScale } from "./generated/planetscale/client.ts";
