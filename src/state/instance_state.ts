@@ -42,6 +42,8 @@ export class InstanceState {
   expressions: ReadonlyMap<string, Sql> | null = null;
   /** Whether an update is forced. */
   forced = false;
+  /** Whether a property was ever hidden: until then the columns are plain properties, which takes no descriptors to tell. */
+  wasHidden = false;
   /** The relation through which it was added, where it was not added by itself. */
   addedBy: MappedRelation | null = null;
 
@@ -98,17 +100,19 @@ export function isChanged(state: InstanceState, column: MappedColumn): boolean {
 }
 
 /** The columns of a persistent instance that differ from its snapshot; empty when none does. */
-export function changedColumns(state: InstanceState): MappedColumn[] {
-  const changed: MappedColumn[] = [];
+export function changedColumns(state: InstanceState): readonly MappedColumn[] {
+  let changed: MappedColumn[] | null = null;
   const { instance, snapshot, expressions } = state;
   for (const column of state.mapper.columns) {
     const token = snapshot![column.index];
     // The common case first: a scalar that did not change.
     if (token !== UNKNOWN && expressions === null && instance[column.property] === token) continue;
-    if (isChanged(state, column)) changed.push(column);
+    if (isChanged(state, column)) (changed ??= []).push(column);
   }
-  return changed;
+  return changed ?? NONE;
 }
+
+const NONE: readonly never[] = [];
 
 /**
  * Hides a property whose value is not known: reading it throws until it is refreshed, assigning to it gives it a value
@@ -116,6 +120,7 @@ export function changedColumns(state: InstanceState): MappedColumn[] {
  */
 export function hide(state: InstanceState, property: string, why: string): void {
   const label = `${state.mapper.model}.${property}`;
+  state.wasHidden = true;
   Object.defineProperty(state.instance, property, {
     configurable: true,
     enumerable: true,
@@ -130,6 +135,10 @@ export function hide(state: InstanceState, property: string, why: string): void 
 
 /** Gives a property a value, hidden or not. */
 export function show(state: InstanceState, property: string, value: unknown): void {
+  if (!state.wasHidden) {
+    state.instance[property] = value;
+    return;
+  }
   dropExpression(state, property);
   Object.defineProperty(state.instance, property, { configurable: true, enumerable: true, writable: true, value });
 }
@@ -143,12 +152,14 @@ function dropExpression(state: InstanceState, property: string): void {
 
 /** What a property holds, undefined when it is hidden or not there. */
 export function peek(state: InstanceState, property: string): unknown {
-  return Object.getOwnPropertyDescriptor(state.instance, property)?.value;
+  const { instance } = state;
+  if (state.wasHidden) return Object.getOwnPropertyDescriptor(instance, property)?.value;
+  return Object.hasOwn(instance, property) ? instance[property] : undefined;
 }
 
 /** Whether a property is hidden. */
 export function isHidden(state: InstanceState, property: string): boolean {
-  return Object.getOwnPropertyDescriptor(state.instance, property)?.get !== undefined;
+  return state.wasHidden && Object.getOwnPropertyDescriptor(state.instance, property)?.get !== undefined;
 }
 
 /** Expires columns (all but the key, unless given): their values are unknown until the next refresh. */

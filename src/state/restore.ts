@@ -123,12 +123,7 @@ function restoreColumns(state: InstanceState, tokens: readonly Token[]): void {
       const given = state.expressions?.has(property) === true;
       hide(state, property, given ? WHY_EXPRESSION : "is expired; await session.refresh(instance) before reading it");
     } else if (isHidden(state, property)) {
-      Object.defineProperty(instance, property, {
-        configurable: true,
-        enumerable: true,
-        writable: true,
-        value: valueOf(kind, token),
-      });
+      show(state, property, valueOf(kind, token));
     } else if (token === undefined) {
       if (instance[property] !== undefined) delete instance[property];
     } else if (!isSame(kind, token, instance[property])) instance[property] = valueOf(kind, token);
