@@ -175,28 +175,35 @@ export class Tracker {
     if (this.added.has(state)) return this.unadd(state);
     if (state.key !== null) this.identity.delete(state);
     this.removed.delete(state);
-    this.become(state, "detached");
-    state.owner = null;
+    this.#detach(state, "detached");
     this.tell();
   }
 
   /** Takes a pending instance back; a rollback brings it back where it was pending. */
   unadd(state: InstanceState): void {
     this.added.delete(state);
-    this.become(state, "transient");
-    state.owner = null;
+    this.#detach(state, "transient");
     this.tell();
   }
 
   /** Lets go of everything. */
   clear(): void {
     // What was deleted and never committed is there still.
-    const deleted = this.#frames.flatMap((frame) => [...frame.before.keys()]).filter((state) =>
-      state.status === "deleted"
-    );
-    for (const state of new Set([...this.all(), ...deleted])) this.expunge(state);
+    const deleted = this.touched().filter(({ status }) => status === "deleted");
     this.#frames.length = 0;
+    for (const state of this.added) this.#detach(state, "transient");
+    for (const state of this.identity) this.#detach(state, "detached");
+    for (const state of deleted) this.#detach(state, "detached");
+    this.added.clear();
+    this.removed.clear();
+    this.#pendingKeys.clear();
     this.identity.clear();
+    this.tell();
+  }
+
+  #detach(state: InstanceState, status: ObjectState): void {
+    this.become(state, status);
+    state.owner = null;
   }
 
   /** The persistent instances that differ from their snapshot. Costs one pass over what is loaded. */
