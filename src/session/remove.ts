@@ -55,7 +55,8 @@ export function leavingOrphans(tracker: Tracker): InstanceState[] {
 /** Whether anything left a loaded collection with cascade "deleteOrphan"; a look at what is loaded, and no more. */
 function hasDepartures(tracker: Tracker): boolean {
   for (const state of tracker.identity) {
-    for (const [name, { members }] of state.relations ?? []) {
+    if (state.relations === null) continue;
+    for (const [name, { members }] of state.relations) {
       const value = state.instance[name];
       if (!state.mapper.relation(name)!.deleteOrphan || value === undefined) continue;
       const kept = new Set(Array.isArray(value) ? value : [value]);

@@ -12,6 +12,7 @@ import type { KeyToken } from "./key.ts";
 /** The persistent instances of a session, by the first model of the family and key. */
 export class IdentityMap {
   readonly #states: ByKey<Mapper, InstanceState> = new ByKey();
+  #list: readonly InstanceState[] | null = null;
 
   /** The instance of a key, where it is one of this model or of a subclass. */
   get(mapper: Mapper, key: KeyToken): InstanceState | undefined {
@@ -30,14 +31,17 @@ export class IdentityMap {
   }
 
   set(state: InstanceState): void {
+    this.#list = null;
     this.#states.set(state.mapper.root, state.key!, state);
   }
 
   delete(state: InstanceState): void {
+    this.#list = null;
     this.#states.delete(state.mapper.root, state.key!, state);
   }
 
   clear(): void {
+    this.#list = null;
     this.#states.clear();
   }
 
@@ -45,7 +49,12 @@ export class IdentityMap {
     return this.#states.size;
   }
 
+  /** Every instance that is there now. */
+  states(): readonly InstanceState[] {
+    return this.#list ??= this.#states.values();
+  }
+
   [Symbol.iterator](): Iterator<InstanceState> {
-    return this.#states[Symbol.iterator]();
+    return this.states()[Symbol.iterator]();
   }
 }

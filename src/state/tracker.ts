@@ -94,9 +94,9 @@ export class Tracker {
   }
 
   /** Every pending and persistent instance. */
-  *all(): Generator<InstanceState> {
-    yield* this.added;
-    yield* this.identity;
+  all(): readonly InstanceState[] {
+    const loaded = this.identity.states();
+    return this.added.size === 0 ? loaded : [...this.added, ...loaded];
   }
 
   /**
@@ -207,10 +207,12 @@ export class Tracker {
   }
 
   /** The persistent instances that differ from their snapshot. Costs one pass over what is loaded. */
-  *dirty(): Generator<InstanceState> {
+  dirty(): InstanceState[] {
+    const dirty: InstanceState[] = [];
     for (const state of this.identity) {
-      if (!this.removed.has(state) && (state.forced || changedColumns(state).length > 0)) yield state;
+      if ((state.forced || changedColumns(state).length > 0) && !this.removed.has(state)) dirty.push(state);
     }
+    return dirty;
   }
 
   /** The instances that were flushed or refreshed since the transaction began. */

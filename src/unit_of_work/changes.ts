@@ -60,10 +60,10 @@ export function collectChanges(tracker: Tracker): Changes {
   });
   const updates: ChangedInstance[] = [];
   for (const state of tracker.identity) {
-    if (deletes.has(state)) continue;
     const columns = changedColumns(state);
+    if (columns.length === 0 && !state.forced && !relations.assignments.has(state) || deletes.has(state)) continue;
     refuseManaged(state, columns);
-    if (columns.length > 0 || state.forced || relations.assignments.has(state)) updates.push({ state, columns });
+    updates.push({ state, columns });
   }
   return {
     inserts: [...tracker.added].filter((state) => !orphans.has(state)),

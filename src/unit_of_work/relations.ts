@@ -90,7 +90,8 @@ export function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn
  * Throws a ValidationError when a relation holds something that it cannot.
  */
 export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tracker.all()): void {
-  const open = [...from];
+  const open: InstanceState[] = [];
+  for (const state of from) if (state.mapper.relations.length > 0) open.push(state);
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
     for (const relation of state.mapper.relations) {
       const value = state.instance[relation.name];
@@ -135,10 +136,9 @@ export function membersOf(state: InstanceState, relation: MappedRelation, value:
 export function relationChanges(tracker: Tracker): RelationChanges {
   const changes = new RelationChanges();
   for (const state of tracker.all()) {
-    if (tracker.removed.has(state)) continue;
     for (const relation of state.mapper.relations) {
       const value = state.instance[relation.name];
-      if (value === undefined) continue;
+      if (value === undefined || tracker.removed.has(state)) continue;
       if (relation.kind === "belongsTo") compareParent(changes, state, relation, value);
       else compareMembers(changes, tracker, state, relation, value);
     }
