@@ -3,20 +3,20 @@
  *
  * @module
  */
-import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
+import type { MappedColumn, MappedRelation, Mapper } from "../model/mapper.ts";
 import { decode } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
-import { groupBy } from "../state/group_by.ts";
 import { type InstanceState, isChanged } from "../state/instance_state.ts";
-import { keyToken, valuesIn } from "../state/key.ts";
+import { type KeyToken, keyToken, valuesIn } from "../state/key.ts";
 import type { Tracker } from "../state/tracker.ts";
 
-/** An instance whose relations are being loaded, with the row that it was just read from. */
+/** Instances whose relations are being loaded, with the rows that they were just read from. */
 export interface Loading {
-  readonly state: InstanceState;
-  readonly row: readonly SqlValue[] | null;
-  /** The dialect that it was read in. */
+  readonly states: readonly InstanceState[];
+  /** In the order of the instances; null where they were there already. */
+  readonly rows: readonly (readonly SqlValue[])[] | null;
+  /** The dialect that the rows were read in. */
   readonly dialect: Dialect;
 }
 
@@ -30,21 +30,26 @@ interface Context {
 export function connectRows(
   context: Context,
   relation: MappedRelation,
-  parents: readonly Loading[],
-  children: readonly Loading[],
+  parents: Loading,
+  children: Loading,
   populate: boolean,
 ): void {
-  const byToken = groupBy(
-    children,
-    (child) => keyToken(relation.link === null ? heldValues(child, relation.remote) : linkValues(relation, child)),
-  );
+  const { owner, target, local, remote, link } = relation;
+  const byToken = new Map<KeyToken | null, object[]>();
+  const childKey = link === null ? heldValues(children, target, remote) : linkValues(children, relation);
+  for (const [i, { instance }] of children.states.entries()) {
+    const token = keyToken(childKey(i));
+    const members = byToken.get(token);
+    if (members === undefined) byToken.set(token, [instance]);
+    else members.push(instance);
+  }
+  const parentKey = heldValues(parents, owner, local);
   const done = new Set<InstanceState>();
-  for (const parent of parents) {
-    if (done.has(parent.state)) continue;
-    done.add(parent.state);
-    const token = keyToken(heldValues(parent, relation.local));
-    const members = token === null ? [] : byToken.get(token) ?? [];
-    connect(context, parent.state, relation, members.map(({ state }) => state.instance), populate);
+  for (const [i, state] of parents.states.entries()) {
+    if (done.has(state)) continue;
+    done.add(state);
+    const token = keyToken(parentKey(i));
+    connect(context, state, relation, token === null ? [] : byToken.get(token) ?? [], populate);
   }
 }
 
@@ -64,7 +69,7 @@ function connect(
   if (uncertain) tracker.touch(state);
   const kept = !loaded && !populate && current !== undefined;
   let value: unknown = many ? [...members] : members[0] ?? null;
-  const snapshot = { value, members: [...members] };
+  const snapshot = { value, members };
   if (kept && Array.isArray(current)) {
     const there = new Set(members);
     for (const member of current) if (!there.has(member)) (value as object[]).push(member);
@@ -76,15 +81,20 @@ function connect(
   if (!changed) state.relations = new Map(state.relations ?? []).set(name, snapshot);
 }
 
-/** The values of columns: of the row just read where there is one, else of the instance. */
-export function heldValues({ state, row, dialect }: Loading, columns: readonly MappedColumn[]): unknown[] {
-  if (row === null) return valuesIn(state.instance, columns);
-  const codecs = state.mapper.codecs(dialect);
-  return columns.map(({ index }) => decode(codecs[index]!, row[index]!));
+/** Tells what columns hold for one of the instances: in the row just read where there is one, else in itself. */
+export function heldValues(
+  { states, rows, dialect }: Loading,
+  mapper: Mapper,
+  columns: readonly MappedColumn[],
+): (i: number) => unknown[] {
+  if (rows === null) return (i) => valuesIn(states[i]!.instance, columns);
+  const codecs = mapper.codecs(dialect);
+  return (i) => columns.map(({ index }) => decode(codecs[index]!, rows[i]![index]!));
 }
 
-/** The owner's key, which a row of a many-to-many holds after the target's columns. */
-function linkValues({ owner, target }: MappedRelation, { row, dialect }: Loading): unknown[] {
+/** Tells the owner's key, which a row of a many-to-many holds after the target's columns. */
+function linkValues({ rows, dialect }: Loading, { owner, target }: MappedRelation): (i: number) => unknown[] {
   const codecs = owner.codecs(dialect);
-  return owner.key.map(({ index }, i) => codecs[index]!.decode(row![target.readColumns.length + i]!));
+  const { length } = target.readColumns;
+  return (i) => owner.key.map(({ index }, at) => codecs[index]!.decode(rows![i]![length + at]!));
 }

@@ -67,18 +67,20 @@ export function writeLevelKeys(
 
 /** The values that instances hold in some columns, as a list that IN takes. */
 export function writeValues(
-  roots: readonly Loading[],
+  roots: Loading,
+  mapper: Mapper,
   columns: readonly MappedColumn[],
   dialect: Dialect,
   params: SqlValue[],
 ): string {
   const values = new Map<KeyToken, readonly SqlValue[]>();
-  for (const root of roots) {
-    const held = heldValues(root, columns);
+  const codecs = mapper.codecs(dialect);
+  const heldBy = heldValues(roots, mapper, columns);
+  for (let i = 0; i < roots.states.length; i++) {
+    const held = heldBy(i);
     const token = keyToken(held);
     if (token === null) continue;
-    const codecs = root.state.mapper.codecs(dialect);
-    values.set(token, held.map((value, i) => codecs[columns[i]!.index]!.encode(value, columns[i]!)));
+    values.set(token, held.map((value, at) => codecs[columns[at]!.index]!.encode(value, columns[at]!)));
   }
   return dialect.inList(columns, [...values.values()], params);
 }

@@ -42,8 +42,7 @@ export interface LoadOptions extends CallOptions {
 }
 
 /** Rows of a query as they were read, and the instances that they are. */
-export interface LoadedRows {
-  readonly states: readonly InstanceState[];
+export interface Loaded extends Loading {
   readonly rows: readonly (readonly SqlValue[])[];
 }
 
@@ -54,7 +53,7 @@ export interface Away {
 }
 
 /** What is left to other loaders when the rows of a level are there. */
-type Left = Away & { readonly mapper: Mapper; readonly roots: readonly Loading[] };
+type Left = Away & { readonly mapper: Mapper; readonly roots: Loading };
 
 /** The gets of one model in one turn. */
 interface Gathering {
@@ -80,16 +79,15 @@ export class Loader {
   /** The instances of a query, in its order. One request, with its includes, where the database batches. */
   async select(node: SelectNode, options: LoadOptions = {}): Promise<object[]> {
     const loader = this.#of(node.mapper, node.lock !== null);
-    return (await loader.#select(node, options)).map(({ state }) => state.instance);
+    return instancesOf(await loader.#select(node, options));
   }
 
   /** The same with the rows as they were read, by which the next page begins. */
-  async rows(node: SelectNode, options: LoadOptions = {}): Promise<LoadedRows> {
-    const roots = await this.#of(node.mapper, node.lock !== null).#select(node, options);
-    return { states: roots.map(({ state }) => state), rows: roots.map(({ row }) => row!) };
+  async rows(node: SelectNode, options: LoadOptions = {}): Promise<Loaded> {
+    return await this.#of(node.mapper, node.lock !== null).#select(node, options);
   }
 
-  async #select(node: SelectNode, options: LoadOptions): Promise<Loading[]> {
+  async #select(node: SelectNode, options: LoadOptions): Promise<Loaded> {
     const { database } = this.#context;
     const locked = node.lock !== null;
     const populate = node.populateExisting || options.populateExisting === true || locked;
@@ -146,12 +144,12 @@ export class Loader {
 
   /** The instances of rows that were just written: those that are loaded are overwritten, unless it says otherwise. */
   instances(mapper: Mapper, result: ResultSet, populateExisting = true): object[] {
-    return this.#of(mapper, true).#hydrate(mapper, result, populateExisting).map(({ state }) => state.instance);
+    return instancesOf(this.#of(mapper, true).#hydrate(mapper, result, populateExisting));
   }
 
   /** The instances of rows that were just written: those that are loaded, which are up to date, stay as they are. */
   known(mapper: Mapper, result: ResultSet): object[] {
-    return this.#of(mapper, true).#hydrate(mapper, result, false).map(({ state }) => state.instance);
+    return instancesOf(this.#of(mapper, true).#hydrate(mapper, result, false));
   }
 
   /** Loads relations of instances that are there already. Loaded relations stay as they are, unless populated again. */
@@ -161,7 +159,7 @@ export class Loader {
       [...byMapper].map(([mapper, some]) =>
         this.#loadInto(
           mapper,
-          some.map((state) => ({ state, row: null, dialect: this.#context.database.dialect })),
+          { states: some, rows: null, dialect: this.#context.database.dialect },
           include,
           options.populateExisting === true,
           options,
@@ -188,13 +186,11 @@ export class Loader {
         if (!alone) this.#gathering.delete(mapper);
         return [selectByKeys(mapper, [...keys.values()], options.lock ?? null, this.#context.database.dialect)];
       };
-      const found = this.#context.reads.read({ statements, safe: true }, options).then(([result]) =>
-        new Set(
-          this.#hydrate(mapper, result!, populates(options), (options.lock ?? null) !== null).map(({ state }) =>
-            state.key!
-          ),
-        )
-      );
+      const locked = (options.lock ?? null) !== null;
+      const found = this.#context.reads.read({ statements, safe: true }, options).then(([result]) => {
+        const { states } = this.#hydrate(mapper, result!, populates(options), locked);
+        return new Set(states.map(({ key }) => key!));
+      });
       gathering = { keys, found };
       if (!alone) this.#gathering.set(mapper, gathering);
     }
@@ -208,35 +204,35 @@ export class Loader {
     populateExisting: boolean,
     keepChanges = false,
     fresh?: InstanceState[],
-  ): Loading[] {
-    const { tracker, database, uncertain } = this.#context;
+  ): Loaded {
+    const { tracker, database: { dialect }, uncertain } = this.#context;
     const how = { populateExisting, keepChanges, uncertain };
     const hydrators = new Map<Mapper, Hydrator>();
-    return result.rows.map((row) => {
+    const states = result.rows.map((row) => {
       const own = mapper.ofRow(row);
       let hydrator = hydrators.get(own.mapper);
       if (hydrator === undefined) {
-        hydrator = new Hydrator(tracker, own.mapper, own.mapper.codecs(database.dialect), how);
+        hydrator = new Hydrator(tracker, own.mapper, own.mapper.codecs(dialect), how);
         hydrators.set(own.mapper, hydrator);
       }
-      const { dialect } = database;
-      if (fresh === undefined) return { state: hydrator.state(own.row), row, dialect };
+      if (fresh === undefined) return hydrator.state(own.row);
       const before = tracker.identity.size;
       const state = hydrator.state(own.row);
       if (tracker.identity.size > before) fresh.push(state);
-      return { state, row, dialect };
+      return state;
     });
+    return { states, rows: result.rows, dialect };
   }
 
   /** Loads relations by the keys of instances: siblings side by side, one request where the database batches. */
   async #loadInto(
     mapper: Mapper,
-    roots: readonly Loading[],
+    roots: Loading,
     include: IncludeTree,
     populate: boolean,
     options: LoadOptions,
   ): Promise<void> {
-    if (roots.length === 0) return;
+    if (roots.states.length === 0) return;
     const { here, away } = this.#divide(mapper, include);
     if (away.length === 0) return await this.#loadHere(mapper, roots, here, populate, options);
     const left = away.map((one): Left => ({ ...one, mapper, roots }));
@@ -257,7 +253,7 @@ export class Loader {
   /** Lets other loaders load, by the keys that instances hold: their databases know nothing of the rows above. */
   async #loadLeft(left: readonly Left[], populate: boolean, options: LoadOptions): Promise<void> {
     await Promise.all(left.map(async ({ loader, include, mapper, roots }) => {
-      if (roots.length === 0) return;
+      if (roots.states.length === 0) return;
       for (const name of include.keys()) {
         const { link, target } = mapper.relation(name)!;
         if (link === null || this.#of(mapper, false) === loader) continue;
@@ -274,7 +270,7 @@ export class Loader {
   /** Loads relations whose targets are in this loader's database. */
   async #loadHere(
     mapper: Mapper,
-    roots: readonly Loading[],
+    roots: Loading,
     include: IncludeTree,
     populate: boolean,
     options: LoadOptions,
@@ -282,7 +278,11 @@ export class Loader {
     const { database } = this.#context;
     const { dialect } = database;
     if (database.capabilities.batch === "atomic") {
-      const levels = this.#levels(mapper, include, (columns, params) => writeValues(roots, columns, dialect, params));
+      const levels = this.#levels(
+        mapper,
+        include,
+        (columns, params) => writeValues(roots, mapper, columns, dialect, params),
+      );
       const left: Left[] = [];
       this.#fill(
         levels,
@@ -296,12 +296,12 @@ export class Loader {
     }
     await Promise.all([...include].map(async ([name, deeper]) => {
       const relation = mapper.relation(name)!;
-      const above: Level["above"] = (columns, params) => writeValues(roots, columns, dialect, params);
+      const above: Level["above"] = (columns, params) => writeValues(roots, mapper, columns, dialect, params);
       const level: Level = { relation, above, below: [], away: [] };
       const results = await this.#read(levelStatements([level], dialect), options);
-      const children = this.#fill([level], roots, results, populate, options.fresh, []);
-      if (deeper.size > 0 && children.length > 0) {
-        await this.#loadInto(relation.target, children, deeper, populate, options);
+      const [children] = this.#fill([level], roots, results, populate, options.fresh, []);
+      if (deeper.size > 0) {
+        await this.#loadInto(relation.target, children!, deeper, populate, options);
       }
     }));
   }
@@ -318,18 +318,18 @@ export class Loader {
     });
   }
 
-  /** Puts the rows of levels where they belong, and notes what is left to other loaders; takes the results in the order of the statements. Returns the first level's children. */
+  /** Puts the rows of levels where they belong, and notes what is left to other loaders; takes the results in the order of the statements. Returns the children of each of these levels. */
   #fill(
     levels: readonly Level[],
-    parents: readonly Loading[],
+    parents: Loading,
     results: readonly ResultSet[],
     populate: boolean,
     fresh: InstanceState[] | undefined,
     left: Left[],
-  ): Loading[] {
+  ): Loaded[] {
     const queue = [...results];
-    const fillLevels = (some: readonly Level[], above: readonly Loading[]): Loading[] =>
-      some.flatMap((level) => {
+    const fillLevels = (some: readonly Level[], above: Loading): Loaded[] =>
+      some.map((level) => {
         const children = this.#hydrate(level.relation.target, queue.shift()!, populate, false, fresh);
         connectRows(this.#context, level.relation, above, children, populate);
         fillLevels(level.below, children);
@@ -338,6 +338,10 @@ export class Loader {
       });
     return fillLevels(levels, parents);
   }
+}
+
+function instancesOf({ states }: Loading): object[] {
+  return states.map(({ instance }) => instance);
 }
 
 /** Whether what is loaded is asked for, and overwritten, all the same. */

@@ -6,7 +6,7 @@
 import type { CallOptions } from "../database.ts";
 import { InvalidStateError, UnsupportedError, ValidationError } from "../errors.ts";
 import { keyOf, totalOrder } from "../query/keyset.ts";
-import type { LoadedRows, LoadOptions } from "../query/loader.ts";
+import type { Loaded, LoadOptions } from "../query/loader.ts";
 import { requireSize, type StreamOptions } from "../query/paging.ts";
 import { Result } from "../query/result.ts";
 import type { SelectNode } from "../query/select_node.ts";
@@ -26,7 +26,7 @@ export function sizeOf({ size = SIZE }: StreamOptions): number {
 }
 
 /** Reads one page; flushes pending changes before the first. */
-export type ReadPage = (node: SelectNode, isFirst: boolean, options: LoadOptions) => Promise<LoadedRows>;
+export type ReadPage = (node: SelectNode, isFirst: boolean, options: LoadOptions) => Promise<Loaded>;
 
 /**
  * The instances of a query, page after page: one request a page. What a page loaded leaves the session when the next one

@@ -18,7 +18,7 @@ import {
   type Properties,
   show,
 } from "./instance_state.ts";
-import { keyToken } from "./key.ts";
+import { type KeyToken, keyToken, valueToken } from "./key.ts";
 import { type Token, tokenOfSent, UNKNOWN } from "./snapshot.ts";
 import { label, type Tracker } from "./tracker.ts";
 
@@ -49,7 +49,7 @@ export class Hydrator {
   /** The session's instance of a row. */
   state(row: readonly SqlValue[]): InstanceState {
     const mapper = this.#mapper;
-    const token = keyToken(mapper.key.map(({ index }) => decode(this.#codecs[index]!, row[index]!)))!;
+    const token = this.#token(row);
     const known = this.#tracker.identity.holder(mapper, token);
     if (known === undefined) return this.#load(row, token);
     if (known.mapper !== mapper) {
@@ -70,6 +70,12 @@ export class Hydrator {
     return known;
   }
 
+  #token(row: readonly SqlValue[]): KeyToken {
+    const value = ({ index }: MappedColumn): unknown => decode(this.#codecs[index]!, row[index]!);
+    const { key } = this.#mapper;
+    return (key.length === 1 ? valueToken(value(key[0]!)) : keyToken(key.map(value)))!;
+  }
+
   /** Gives what is expired its value. What was given one since keeps it, as a change to what the row holds. */
   #fillIn(known: InstanceState, row: readonly SqlValue[]): void {
     const unknown = this.#mapper.columns.filter(({ index }) => known.snapshot![index] === UNKNOWN);
@@ -79,7 +85,7 @@ export class Hydrator {
     for (const [property, value] of assigned) show(known, property, value);
   }
 
-  #load(row: readonly SqlValue[], token: NonNullable<InstanceState["key"]>): InstanceState {
+  #load(row: readonly SqlValue[], token: KeyToken): InstanceState {
     const mapper = this.#mapper;
     const { columns } = mapper;
     const codecs = this.#codecs;

@@ -20,9 +20,14 @@ function part(value: unknown): KeyToken {
   throw new ValidationError(`A key must be made of values that a column can hold, got ${describe(value)}`);
 }
 
+/** The token of a key of one column; null when its value is missing. */
+export function valueToken(value: unknown): KeyToken | null {
+  return value === undefined || value === null ? null : part(value);
+}
+
 /** The token of a key's values, in the order of the key's columns; null when one is missing. */
 export function keyToken(values: readonly unknown[]): KeyToken | null {
-  if (values.length === 1) return values[0] === undefined || values[0] === null ? null : part(values[0]);
+  if (values.length === 1) return valueToken(values[0]);
   const parts: KeyToken[] = [];
   for (const value of values) {
     if (value === undefined || value === null) return null;
@@ -40,8 +45,7 @@ export function valuesIn(instance: object, columns: readonly MappedColumn[]): un
 export function instanceKey(mapper: Mapper, instance: object): KeyToken | null {
   const { key } = mapper;
   if (key.length > 1) return keyToken(valuesIn(instance, key));
-  const value = (instance as Record<string, unknown>)[key[0]!.property];
-  return value === undefined || value === null ? null : part(value);
+  return valueToken((instance as Record<string, unknown>)[key[0]!.property]);
 }
 
 /**
