@@ -87,9 +87,8 @@ export function uuidv7(): string {
   if (high !== prefixOf) {
     prefixOf = high;
     const time = hex16(Math.floor(lastTime / 2 ** 32)) + hex16(Math.floor(lastTime / 2 ** 16) % 2 ** 16);
-    prefix = `${time}-${hex16(lastTime % 2 ** 16)}-${hex16(0x7000 + (high >>> 14))}-${
-      hex16(0x8000 + (high & 0x3fff))
-    }-`;
+    const parts = [time, hex16(lastTime % 2 ** 16), hex16(0x7000 + (high >>> 14)), hex16(0x8000 + (high & 0x3fff)), ""];
+    prefix = parts.join("-"); // a string of one part
   }
   // In two parts, since a string that is put together of many is copied part by part when it first is a key.
   const rest = hex16(counter % 2 ** 16) + hex(randomByte()) + hex(randomByte()) + hex(randomByte()) + hex(randomByte());
