@@ -96,9 +96,11 @@ export function addRows(draft: Draft, spec: RowsSpec, keys: KeyLedger): Rows {
   );
   const flags = (spec.flags ?? []).map((flag) => mask.add(flag));
   const slots = keySlots(columns, rows);
+  const names = namesOf(columns);
+  const compareNames = namesOf(compare);
   const json = rows.map((row, at) =>
-    `[${JSON.stringify(mask.text(at))},${record(columns, row)},${
-      compare.length === 0 ? "null" : record(compare, spec.before?.[at] ?? [])
+    `["${mask.text(at)}",${record(columns, names, row)},${
+      compare.length === 0 ? "null" : record(compare, compareNames, spec.before?.[at] ?? [])
     }${slots.map((slot) => `,${slotIndex(slot, row, keys)}`).join("")}]`
   );
   let elements = `json_array_elements(${draft.bind(`[${json.join(",")}]`)}::json) WITH ORDINALITY AS e(j, ord)`;
@@ -154,9 +156,8 @@ class Mask {
 
   /** The SQL condition, given where the mask is; null when it is true of every row, unless it is `always` wanted. */
   add(isTrue: (row: number) => boolean, always = false): ((mask: string) => string) | null {
-    const bits = this.#rows.map((_, row) => isTrue(row));
-    if (!always && bits.every((bit) => bit)) return null;
-    bits.forEach((bit, row) => this.#rows[row] += bit ? "1" : "0");
+    if (!always && this.#rows.every((_, row) => isTrue(row))) return null;
+    this.#rows.forEach((bits, row) => this.#rows[row] = bits + (isTrue(row) ? "1" : "0"));
     const position = ++this.#length;
     return (mask) => `substr(${mask}, ${position}, 1) = '1'`;
   }
@@ -186,14 +187,19 @@ function slotIndex({ index, table }: Slot, row: readonly Cell[], keys: KeyLedger
   return isOpenKey(cell) && cell.table === table ? String(keys.index(cell)) : "null";
 }
 
+/** The names of columns as JSON has them. */
+function namesOf(columns: readonly ColumnInfo[]): string[] {
+  return columns.map(({ name }) => `${JSON.stringify(name)}:`);
+}
+
 /** A row as a JSON object, by column name; what it leaves alone is not in it. */
-function record(columns: readonly ColumnInfo[], row: readonly Cell[]): string {
+function record(columns: readonly ColumnInfo[], names: readonly string[], row: readonly Cell[]): string {
   let text = "";
-  columns.forEach((column, i) => {
+  for (let i = 0; i < columns.length; i++) {
     const cell = row[i];
-    if (cell === undefined || isOpenKey(cell)) return;
-    text += `${text === "" ? "" : ","}${JSON.stringify(column.name)}:${jsonValue(column, cell)}`;
-  });
+    if (cell === undefined || isOpenKey(cell)) continue;
+    text += (text === "" ? "" : ",") + names[i]! + jsonValue(columns[i]!, cell);
+  }
   return `{${text}}`;
 }
 
