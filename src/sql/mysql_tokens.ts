@@ -38,6 +38,12 @@ export function mysqlTokens(text: string): SqlToken[] {
     i += length;
   };
   while (i < text.length) {
+    // What a list of rows is mostly made of, and no other token begins with.
+    const character = text[i]!;
+    if (character === "?" || character === "," || character === "(" || character === ")") {
+      take(character === "?" ? "placeholder" : "mark", 1, character);
+      continue;
+    }
     const opening = at(EXECUTABLE, text, i);
     if (opening !== "") executable = true;
     const closing = executable && opening === "" && text.startsWith("*/", i) ? "*/" : "";
@@ -58,7 +64,7 @@ export function mysqlTokens(text: string): SqlToken[] {
     else if (variable !== "") take("name", variable.length, variable.toUpperCase());
     else if (word !== "") take("word", word.length, word.toUpperCase());
     else if (named !== "") take("placeholder", named.length, named);
-    else take(text[i] === "?" ? "placeholder" : "mark", 1, text[i]!);
+    else take("mark", 1, character);
   }
   return found;
 }
