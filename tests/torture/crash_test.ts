@@ -4,8 +4,10 @@
  * @module
  */
 import { assert } from "@std/assert";
-import { crashing } from "./places.ts";
+import { crashing, losing } from "./places.ts";
 import { describe, isSound, torture } from "./run.ts";
+
+const options = { seed: 1, commits: 200, rate: 0, workers: 12, duplicates: false, crashes: 2 };
 
 for (const place of crashing) {
   for (const exactlyOnce of place.name === "neon http" ? [false, true] : [true]) {
@@ -14,8 +16,7 @@ for (const place of crashing) {
         `none wrongly reported, ${place.name}${place.missing ?? ""}`,
       ignore: place.missing !== null,
       async fn() {
-        const options = { seed: 1, commits: 200, rate: 0, workers: 12, duplicates: false, exactlyOnce, crashes: 2 };
-        const report = await torture(place, options);
+        const report = await torture(place, { ...options, exactlyOnce });
         console.log(describe(report));
         assert(isSound(report), describe(report));
         const outcomes = new Set(report.attempts.map(({ outcome }) => outcome));
@@ -24,4 +25,17 @@ for (const place of crashing) {
       },
     });
   }
+}
+
+for (const place of losing) {
+  Deno.test({
+    name: `commits that a killed database has lost, though it had reported them, are seen to be lost, ${place.name}${
+      place.missing ?? ""
+    }`,
+    ignore: place.missing !== null,
+    async fn() {
+      const report = await torture(place, { ...options, exactlyOnce: true });
+      assert(report.lost > 0, describe(report));
+    },
+  });
 }

@@ -113,16 +113,24 @@ function libsqlOver(transport: "http" | "ws"): Kind {
 }
 
 /**
- * A server that can be killed. What it reported to be committed has reached the operating system, and so outlives it; with
- * the settings of the shared one some of it would not have.
+ * Whether the server is one that can be killed. What a "careful" one reported to be committed has reached the operating
+ * system, and so outlives it; a "careless" one keeps it to itself for a while, and loses it.
  */
-async function ownPostgres() {
-  const own = await startPostgres({ own: true, settings: ["synchronous_commit = on"] });
+type Killed = "careful" | "careless" | null;
+
+async function ownPostgres(killed: "careful" | "careless") {
+  const settings = killed === "careful"
+    ? ["synchronous_commit = on"]
+    : ["synchronous_commit = off", "wal_writer_delay = 50ms"];
+  const own = await startPostgres({ own: true, settings });
   return { own, database: await own.createDatabase() };
 }
 
-async function ownMariadb() {
-  const own = await startMariadb({ own: true, settings: { innodb_flush_log_at_trx_commit: 2 } });
+async function ownMariadb(killed: "careful" | "careless") {
+  const settings: Record<string, number> = killed === "careful"
+    ? { innodb_flush_log_at_trx_commit: 2 }
+    : { innodb_flush_log_at_trx_commit: 0, innodb_flush_log_at_timeout: 30 };
+  const own = await startMariadb({ own: true, settings });
   return { own, database: await own.createDatabase() };
 }
 
@@ -133,14 +141,14 @@ async function crash(server: { kill(): Promise<void>; restart(): Promise<void> }
   await server.restart();
 }
 
-function neonOver(transport: "http" | "pool", crashes = false): Kind {
+function neonOver(transport: "http" | "pool", killed: Killed = null): Kind {
   return {
     name: `neon ${transport}`,
     missing: null,
     interactive: true,
     async start(options) {
       useFronts(neonConfig);
-      const { own, database } = crashes ? await ownPostgres() : {};
+      const { own, database } = killed === null ? {} : await ownPostgres(killed);
       const server = await startNeon({ ...database && { database } });
       const proxy = proxyTo(server.port, options, transport === "http" ? 1 : 3);
       const url = through(server.url, proxy.port);
@@ -173,13 +181,13 @@ function neonOver(transport: "http" | "pool", crashes = false): Kind {
   };
 }
 
-function planetscaleOver(crashes = false): Kind {
+function planetscaleOver(killed: Killed = null): Kind {
   return {
     name: "planetscale",
     missing: mariadbMissing(),
     interactive: true,
     async start(options) {
-      const { own, database } = crashes ? await ownMariadb() : {};
+      const { own, database } = killed === null ? {} : await ownMariadb(killed);
       const server = await startFront({ transactionTimeout: 1000, ...database && { database } });
       // What arrives twice in a conversation runs twice, and nothing on the client could tell.
       const proxy = proxyTo(server.port, { ...options, duplicates: false }, 5);
@@ -215,4 +223,11 @@ export const places: readonly Kind[] = [
 ];
 
 /** The same over servers that can be killed. */
-export const crashing: readonly Kind[] = [neonOver("http", true), neonOver("pool", true), planetscaleOver(true)];
+export const crashing: readonly Kind[] = [
+  neonOver("http", "careful"),
+  neonOver("pool", "careful"),
+  planetscaleOver("careful"),
+];
+
+/** Over servers that lose, when they are killed, some of what they reported to be committed. */
+export const losing: readonly Kind[] = [neonOver("http", "careless"), planetscaleOver("careless")];
