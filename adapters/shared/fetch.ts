@@ -28,9 +28,13 @@ export type Fetch = (input: Request | URL | string, init?: RequestInit) => Promi
  */
 export function safeFetch(fetch?: Fetch): Fetch {
   return async (input, init) => {
-    const request = new Request(input, init);
     const send: Fetch = fetch ?? globalThis.fetch;
-    if (request.body === null) return await send(request);
-    return await send(new Request(request, { body: await request.blob() }));
+    if (init?.body instanceof Blob) return await (fetch ? fetch(new Request(input, init)) : send(input, init));
+    // A Request of a Request with a body, and `body` itself, would have it go through a stream.
+    const isWhole = input instanceof Request && (init?.body ?? null) === null;
+    const request = isWhole ? input : new Request(input, init);
+    const bytes = await request.arrayBuffer();
+    const body = request.bodyUsed ? { body: new Blob([bytes]) } : undefined;
+    return await send(new Request(request, isWhole ? { ...init, ...body } : body));
   };
 }

@@ -1,5 +1,5 @@
 /** Deno's fetch may send a POST twice; the libSQL adapter's does not. */
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { createClient } from "@libsql/client/web";
 import { libsql, safeFetch } from "../../adapters/libsql.ts";
 import { ConnectionError } from "../../src/errors.ts";
@@ -122,9 +122,73 @@ Deno.test("safeFetch() keeps method, headers, body and signal", async () => {
   assertEquals(new Uint8Array(await seen.arrayBuffer()), new Uint8Array([0, 255, 1]));
   controller.abort();
   assert(seen.signal.aborted);
+  await fetch("http://localhost/", { method: "POST", headers: { "x-own": "1" }, body: "text" });
+  assertEquals(seen.headers.get("content-type"), "text/plain;charset=UTF-8"); // Which a text brings by itself.
   await fetch("http://localhost/");
   assertEquals(seen.body, null);
 });
+
+Deno.test("safeFetch() keeps what a Request says, and what is said beside it", async () => {
+  const seen: Request[] = [];
+  const fetch = safeFetch((request) => {
+    seen.push(request as Request);
+    return Promise.resolve(new Response("ok"));
+  });
+  const made = () =>
+    new Request("http://localhost/a?b", {
+      method: "PUT",
+      headers: { "content-type": "application/json", authorization: "Bearer x" },
+      body: "once",
+      redirect: "manual",
+      signal: controller.signal,
+    });
+  const [controller, other] = [new AbortController(), new AbortController()];
+  const first = made();
+  await fetch(first);
+  await fetch(made(), { redirect: "error", signal: other.signal, headers: { "x-own": "1" } });
+  await fetch(made(), { body: new Blob(["another"]) });
+  await fetch(made(), { body: "another" });
+  assert(first.bodyUsed); // As the global fetch would leave it.
+  await assertRejects(() => fetch(first), TypeError);
+  controller.abort();
+  assertEquals(seen.map(({ method, url }) => `${method} ${url}`), Array(4).fill("PUT http://localhost/a?b"));
+  assertEquals(seen.map(({ redirect }) => redirect), ["manual", "error", "manual", "manual"]);
+  assertEquals(seen.map(({ signal }) => signal.aborted), [true, false, true, true]);
+  assertEquals(seen.map(({ headers }) => headers.get("authorization")), ["Bearer x", null, "Bearer x", "Bearer x"]);
+  assertEquals(seen[1]?.headers.get("x-own"), "1");
+  assertEquals(seen[0]?.headers.get("content-type"), "application/json");
+  assertEquals(await Promise.all(seen.map((request) => request.text())), ["once", "once", "another", "another"]);
+});
+
+Deno.test("safeFetch() gives a request without a body as it is", async () => {
+  const seen: Request[] = [];
+  const fetch = safeFetch((request) => {
+    seen.push(request as Request);
+    return Promise.resolve(new Response("ok"));
+  });
+  await fetch(new URL("http://localhost/"), { method: "DELETE" });
+  await fetch(new Request("http://localhost/", { headers: { "x-own": "1" } }), { method: "HEAD" });
+  await fetch(new Request("http://localhost/", { method: "POST" }));
+  await fetch("http://localhost/", { method: "POST", body: "" });
+  assertEquals(seen.map(({ method }) => method), ["DELETE", "HEAD", "POST", "POST"]);
+  assertEquals(seen.map(({ body }) => body === null), [true, true, true, false]);
+  assertEquals(seen[1]?.headers.get("x-own"), "1");
+});
+
+for (const how of ["as text", "as a Request", "as a Blob"] as const) {
+  Deno.test(`safeFetch() sends a body ${how} once, with its length`, async () => {
+    await using server = new Hasty(); // Which reads no body that is sent in pieces.
+    const fetch = safeFetch();
+    const send = (body: string) => {
+      const init = { method: "POST", headers: { "content-type": "text/plain" } };
+      if (how === "as a Request") return fetch(new Request(server.url, { ...init, body }));
+      return fetch(server.url, { ...init, body: how === "as text" ? body : new Blob([body]) });
+    };
+    await (await send("first")).body?.cancel();
+    await assertRejects(() => send("second"), TypeError);
+    assertEquals([server.arrivals("first"), server.arrivals("second")], [1, 1]);
+  });
+}
 
 Deno.test("safeFetch() uses the global fetch of the moment", async () => {
   const original = globalThis.fetch;
