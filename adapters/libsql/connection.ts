@@ -60,8 +60,9 @@ export class LibsqlConnection implements Connection {
     return this.#parts.database;
   }
 
-  /** The driver's transaction. */
+  /** The driver's transaction. Once it was asked for, the rows of this one are read as the driver reads them, slower. */
   get native(): unknown {
+    this.#parts.wire?.rows.end();
     return this.#parts.transaction;
   }
 
@@ -189,7 +190,8 @@ export class LibsqlConnection implements Connection {
   }
 
   #read(result: DriverResult): ResultSet {
-    return fromDriver(result, this.#parts.protocol);
+    const { protocol, wire } = this.#parts;
+    return fromDriver(result, protocol, wire?.rows.of(result));
   }
 
   #prepare(statements: readonly Statement[]): DriverStatement[] {

@@ -152,8 +152,9 @@ class DriverDatabase implements LibsqlDatabase {
 
   async execute(statement: Statement, options: CallOptions = {}): Promise<ResultSet> {
     const [one] = toDriver([statement], false);
-    return await this.#call("A statement", options, {}, async ({ client }) => {
-      return fromDriver(await client.execute(one!), client.protocol);
+    return await this.#call("A statement", options, {}, async ({ client, wire }) => {
+      const result = await client.execute(one!);
+      return fromDriver(result, client.protocol, wire?.rows.of(result));
     });
   }
 
@@ -164,9 +165,9 @@ class DriverDatabase implements LibsqlDatabase {
     const batch = prepared.length;
     if (batch === 0) return [];
     // "read" would be BEGIN TRANSACTION READONLY, which only sqld knows; a deferred transaction of reads is as consistent.
-    return await this.#call("A batch", options, { batch }, async ({ client }) => {
+    return await this.#call("A batch", options, { batch }, async ({ client, wire }) => {
       const results = await client.batch(prepared, readOnly ? "deferred" : "write");
-      return results.map((result) => fromDriver(result, client.protocol));
+      return results.map((result) => fromDriver(result, client.protocol, wire?.rows.of(result)));
     });
   }
 

@@ -1,9 +1,11 @@
 /**
- * The requests of a call or a transaction over HTTP, which can be given up. Knows nothing of SQL.
+ * The requests of a call or a transaction over HTTP, which can be given up, and whose answers give their rows past the
+ * driver. Knows nothing of SQL.
  *
  * @module
  */
 import type { Fetch } from "../shared/fetch.ts";
+import { TakenRows } from "./rows.ts";
 
 /**
  * The requests of one call, or of one transaction: sends them, remembers the last HTTP status (the driver keeps it only
@@ -16,6 +18,8 @@ export class Wire {
   #cut = false;
   /** The HTTP status of the last answer; undefined until there is one. */
   status: number | undefined;
+  /** The rows of the answers, which the driver does not get. */
+  readonly rows: TakenRows = new TakenRows();
 
   constructor(send: Fetch) {
     this.#send = send;
@@ -39,8 +43,14 @@ export class Wire {
         ? this.#send(input.url, { ...init, ...await partsOf(input) })
         : this.#send(input, init));
     this.status = response.status;
-    const body = await response.arrayBuffer();
     const { status, statusText, headers } = response;
+    if (status === 200 && headers.get("content-type")?.startsWith("application/json")) {
+      const text = await response.text();
+      const answer = this.rows.take(text);
+      if (answer === undefined) return new Response(text, { status, statusText, headers });
+      return Object.assign(response, { json: () => Promise.resolve(answer), text: () => Promise.resolve(text) });
+    }
+    const body = await response.arrayBuffer();
     return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
   }
 

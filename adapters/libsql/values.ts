@@ -57,12 +57,13 @@ function toArg(value: SqlValue, refuse: RefuseValue): DriverValue {
 }
 
 /**
- * A result with plain arrays as rows. Costs one pass over the values. The addon behind `file:` passes the last key
- * through a double: where that may have rounded it (`protocol` tells) it is left out.
+ * A result with plain arrays as rows. Costs one pass over the values, none over rows that were `taken` before the driver
+ * got them. The addon behind `file:` passes the last key through a double: where that may have rounded it (`protocol`
+ * tells) it is left out.
  */
-export function fromDriver(result: DriverResult, protocol: string): ResultSet {
+export function fromDriver(result: DriverResult, protocol: string, taken?: SqlValue[][]): ResultSet {
   const columns = [...result.columns];
-  const rows = result.rows.map((row) => {
+  const rows = taken ?? result.rows.map((row) => {
     const values = new Array<SqlValue>(row.length);
     for (let i = 0; i < row.length; i++) values[i] = fromValue(row[i]);
     return values;
@@ -88,4 +89,29 @@ function fromValue(value: unknown): SqlValue {
 function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/** A value as Hrana writes it in JSON. */
+export interface HranaValue {
+  readonly type: string;
+  readonly value?: unknown;
+  readonly base64?: string;
+}
+
+/** A value of an answer, as {@linkcode fromDriver} gives it. Throws whatever comes to hand for one that is none. */
+export function fromHrana({ type, value, base64 }: HranaValue): SqlValue {
+  if (typeof value === "string") {
+    if (type === "text") return value;
+    if (type === "integer") {
+      const number = Number(value);
+      return Number.isSafeInteger(number) ? number : BigInt(value);
+    }
+  }
+  if (type === "float" && typeof value === "number") return value;
+  if (type === "null") return null;
+  if (type !== "blob" || typeof base64 !== "string") throw new TypeError("Not a value of Hrana");
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
