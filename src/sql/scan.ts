@@ -148,6 +148,7 @@ function has(statement: readonly SqlToken[], ...words: readonly string[]): boole
  * included.
  */
 export function isRead(text: string, of: TextOf = null): boolean {
+  if (/^select\s[^;]*$/i.test(text) && !/into/i.test(text)) return true; // As most are: told without its tokens.
   const all = statements(tokens(text, of));
   const statement = all[0];
   if (all.length !== 1 || !statement) return false;
