@@ -208,17 +208,17 @@ export class Loader {
     const { tracker, database: { dialect }, uncertain } = this.#context;
     const how = { populateExisting, keepChanges, uncertain };
     const hydrators = new Map<Mapper, Hydrator>();
+    const hydratorOf = (own: Mapper): Hydrator => {
+      let hydrator = hydrators.get(own);
+      if (hydrator === undefined) hydrators.set(own, hydrator = new Hydrator(tracker, own, own.codecs(dialect), how));
+      return hydrator;
+    };
+    const only = mapper.discriminator === null ? hydratorOf(mapper) : null;
     const states = result.rows.map((row) => {
-      const own = mapper.ofRow(row);
-      let hydrator = hydrators.get(own.mapper);
-      if (hydrator === undefined) {
-        hydrator = new Hydrator(tracker, own.mapper, own.mapper.codecs(dialect), how);
-        hydrators.set(own.mapper, hydrator);
-      }
-      if (fresh === undefined) return hydrator.state(own.row);
-      const before = tracker.identity.size;
-      const state = hydrator.state(own.row);
-      if (tracker.identity.size > before) fresh.push(state);
+      const before = fresh === undefined ? 0 : tracker.identity.size;
+      const own = only === null ? mapper.ofRow(row) : null;
+      const state = own === null ? only!.state(row) : hydratorOf(own.mapper).state(own.row);
+      if (fresh !== undefined && tracker.identity.size > before) fresh.push(state);
       return state;
     });
     return { states, rows: result.rows, dialect };

@@ -194,7 +194,7 @@ export class Handlers {
 
   /** Whether anybody listens to an event, or to another. */
   listens(name: Name, other: Name = name): boolean {
-    return this.of(name).length > 0 || this.of(other).length > 0;
+    return this.of(name).length > 0 || other !== name && this.of(other).length > 0;
   }
 
   /** The handlers of an event, in the order they were added. */
