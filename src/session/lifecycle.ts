@@ -149,8 +149,9 @@ export class Lifecycle {
   #cause = "";
   /** Settles with the call that made it busy. */
   #ending: Promise<void> = Promise.resolve();
-  /** What is under way and may overlap with its like. */
-  readonly #shared: Set<Promise<void>> = new Set();
+  /** How many calls are under way that may overlap with their like, and who waits until there is none. */
+  #sharing = 0;
+  #waiting: (() => void)[] = [];
 
   get condition(): Condition {
     return this.#condition;
@@ -180,21 +181,21 @@ export class Lifecycle {
     }
   }
 
-  /** Runs what may overlap with its like; what nothing may overlap waits for it. */
-  async shared<T>(run: () => Promise<T>): Promise<T> {
-    const promise = run();
-    const settled = promise.then(() => {}, () => {});
-    this.#shared.add(settled);
-    try {
-      return await promise;
-    } finally {
-      this.#shared.delete(settled);
-    }
+  /** Begins what may overlap with its like; what nothing may overlap waits until it is left. */
+  enter(): void {
+    this.#sharing++;
+  }
+
+  /** Ends what was entered. */
+  leave(): void {
+    if (--this.#sharing > 0) return;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting = [];
   }
 
   /** Resolves when nothing of that kind is under way. */
   async quiet(): Promise<void> {
-    while (this.#shared.size > 0) await Promise.all(this.#shared);
+    while (this.#sharing > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Runs what nothing may overlap: every other call is refused until it ends. A change of state that it makes stays. */

@@ -54,7 +54,7 @@ export class Reading implements QueryRunner {
    * Sends when what has to come first is done, to where the model is then; at once, in this turn, when nothing has to. What
    * is no model's gives its branch instead.
    */
-  async prepared<T>(
+  prepared<T>(
     method: string,
     of: Mapper | Branch,
     tables: Iterable<string> | "all",
@@ -65,11 +65,12 @@ export class Reading implements QueryRunner {
     const transactions = this.#transactions;
     const { branches } = transactions;
     const where = () => of instanceof Mapper ? branches.of(of, lock === null ? "read" : "write") : of;
-    if (lock !== null || transactions.mustPrepare(where, tables, autoflush)) {
+    if (lock === null && !transactions.mustPrepare(where, tables, autoflush)) return send();
+    const prepare = async (): Promise<void> => {
       await transactions.beforeQuery(`${method}()`, where, tables, autoflush);
       if (lock !== null) await transactions.connect(`${method}() with a lock`, {}, where());
-    }
-    return await send();
+    };
+    return prepare().then(send);
   }
 
   /** The instances of keys, in order, null where there is none. What is loaded already is not asked for. */

@@ -308,7 +308,7 @@ export class Session {
     key: Key<InstanceType<M>>,
     options: GetOptions<I> = {},
   ): Promise<Loaded<InstanceType<M>, I> | null> {
-    const [found] = await this.getAll<M, I>(model, [key], options);
+    const [found] = await this.#getAll<M, I>(model, [key], options);
     return found ?? null;
   }
   /** The instance of a key; throws a `NoResultError` when there is none. Costs what `get` does. */
@@ -328,15 +328,7 @@ export class Session {
     keys: readonly Key<InstanceType<M>>[],
     options: GetOptions<I> = {},
   ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
-    const found = await this.#transactions.run("get", () => {
-      const mapper = mapperOf(model);
-      refuseUnknown(options, ["include", "populateExisting", "lock", "signal", "timeout"], "get()");
-      const { include, lock, ...how } = options;
-      if (!Array.isArray(keys)) throw new ValidationError(`getAll(${mapper.model}) takes an array of keys`);
-      const values = keys.map((key) => parseKey(mapper, key));
-      return this.#reading.get(mapper, values, parseInclude(mapper, include), { ...how, lock: parseLock(lock) });
-    });
-    return found as (Loaded<InstanceType<M>, I> | null)[];
+    return await this.#getAll<M, I>(model, keys, options);
   }
 
   /**
@@ -1027,6 +1019,21 @@ export class Session {
     refuseBind(bind);
     refuseParams(params);
     return this.#reading.stream(statement.node, how, autoflush);
+  }
+
+  #getAll<M extends AnyModel, I>(
+    model: ModelArgument<M>,
+    keys: readonly unknown[],
+    options: GetOptions<I>,
+  ): Promise<(Loaded<InstanceType<M>, I> | null)[]> {
+    return this.#transactions.run("get", () => {
+      const mapper = mapperOf(model);
+      refuseUnknown(options, ["include", "populateExisting", "lock", "signal", "timeout"], "get()");
+      const { include, lock, ...how } = options;
+      if (!Array.isArray(keys)) throw new ValidationError(`getAll(${mapper.model}) takes an array of keys`);
+      const values = keys.map((key) => parseKey(mapper, key));
+      return this.#reading.get(mapper, values, parseInclude(mapper, include), { ...how, lock: parseLock(lock) });
+    }) as Promise<(Loaded<InstanceType<M>, I> | null)[]>;
   }
 
   #persistent(instance: object, doing: string): InstanceState {

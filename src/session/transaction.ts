@@ -131,8 +131,10 @@ export class Transactions implements ScopeOwner {
   /** Runs a call that may overlap with its like but not with a commit or rollback: those wait for it. */
   async run<T>(method: string, call: () => Promise<T>): Promise<T> {
     this.use(method);
+    this.lifecycle.enter();
     try {
-      return await this.lifecycle.shared(() => this.#beginning.isDue ? this.#beginning.tell().then(call) : call());
+      if (this.#beginning.isDue) await this.#beginning.tell();
+      return await call();
     } catch (error) {
       const { condition } = this.lifecycle;
       const { connected } = this.branches;
@@ -141,6 +143,8 @@ export class Transactions implements ScopeOwner {
         (isLoss(error) || connected.some(({ database }) => database.dialect.failureAborts));
       if (aborts && (condition === "open" || condition === "preparing")) this.#failures.fail(error);
       throw error;
+    } finally {
+      this.lifecycle.leave();
     }
   }
 
@@ -182,10 +186,13 @@ export class Transactions implements ScopeOwner {
       const connects = this.branch.mode === "interactive";
       if (connects || this.#beginning.isDue) {
         const open = connects ? () => this.branch.connect("begin").then(() => {}) : undefined;
-        await this.lifecycle.shared(async () => {
+        this.lifecycle.enter();
+        try {
           if (this.#beginning.isDue) await this.#beginning.tell(open);
           await open?.(); // where the handlers had run before, or ran for another call of this turn
-        });
+        } finally {
+          this.lifecycle.leave();
+        }
       }
     } catch (error) {
       // What has begun on the database is for rollback() to end.
