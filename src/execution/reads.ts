@@ -19,23 +19,23 @@ export interface ReadRequest {
 }
 
 interface Job extends ReadRequest {
-  readonly promise: Promise<readonly ResultSet[]>;
   resolve(results: readonly ResultSet[]): void;
   reject(reason: unknown): void;
-  /** Whether its caller has gone: by an abort or a timeout. */
+  /** Whether its caller may go before it is answered: by an abort or a timeout. */
+  readonly mayLeave: boolean;
+  /** Whether its caller has gone. */
   detached: boolean;
   /** Set while it is on its way. */
   flight: Flight | null;
+  /** What it sends; made with the rest of its turn. */
+  list: readonly Statement[];
 }
 
 /** What is on its way together: cancelled when every caller has gone. */
 interface Flight {
-  readonly controller: AbortController;
+  /** Null where a caller stays in any case. */
+  readonly controller: AbortController | null;
   waiting: number;
-}
-
-interface Sent extends Job {
-  readonly list: readonly Statement[];
 }
 
 /** Where reads go. */
@@ -59,7 +59,9 @@ export class ReadQueue {
   #scheduled = false;
   /** The last thing sent on the connection: its calls must not overlap. */
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #open: Set<Promise<unknown>> = new Set();
+  /** How many reads are not answered, and who waits until there is none. */
+  #open = 0;
+  #settling: (() => void)[] = [];
   /** How many of {@linkcode MOST_OPEN} there are, and who waits for one of them to be done. */
   #alone = 0;
   readonly #waiting: (() => void)[] = [];
@@ -73,19 +75,26 @@ export class ReadQueue {
     checkCallOptions(options);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     const { promise, resolve, reject } = deferred<readonly ResultSet[]>();
+    const { signal, timeout } = options;
     const job: Job = {
       statements: () => request.statements(),
       safe: request.safe,
-      promise,
       resolve,
       reject,
+      mayLeave: signal !== undefined || timeout !== undefined && timeout !== Infinity,
       detached: false,
       flight: null,
+      list: [],
     };
-    const done = detachOn(job, options);
-    const settled = promise.then(done, done);
-    this.#open.add(settled);
-    settled.then(() => this.#open.delete(settled));
+    const stop = job.mayLeave ? detachOn(job, options) : null;
+    this.#open++;
+    const done = (): void => {
+      stop?.();
+      if (--this.#open > 0) return;
+      for (const settled of this.#settling) settled();
+      this.#settling = [];
+    };
+    promise.then(done, done);
     this.#queue.push(job);
     if (!this.#scheduled) {
       this.#scheduled = true;
@@ -96,7 +105,7 @@ export class ReadQueue {
 
   /** Resolves when nothing is queued or under way. */
   async settled(): Promise<void> {
-    while (this.#open.size > 0) await Promise.all(this.#open);
+    while (this.#open > 0) await new Promise<void>((resolve) => this.#settling.push(resolve));
     await this.#turn;
   }
 
@@ -111,10 +120,11 @@ export class ReadQueue {
     this.#scheduled = false;
     const jobs = this.#queue.filter((job) => !job.detached);
     this.#queue = [];
-    const sent: Sent[] = [];
+    const sent: Job[] = [];
     for (const job of jobs) {
       try {
-        sent.push(Object.assign(job, { list: job.statements() }));
+        job.list = job.statements();
+        sent.push(job);
       } catch (error) {
         job.reject(error);
       }
@@ -125,15 +135,16 @@ export class ReadQueue {
   }
 
   /** Sends jobs together; on an error drops the one that failed and sends the rest again. */
-  async #run(jobs: readonly Sent[]): Promise<void> {
-    const flight: Flight = { controller: new AbortController(), waiting: jobs.length };
+  async #run(jobs: readonly Job[]): Promise<void> {
+    const controller = jobs.every(({ mayLeave }) => mayLeave) ? new AbortController() : null;
+    const flight: Flight = { controller, waiting: jobs.length };
     for (const job of jobs) job.flight = flight;
     if (this.#target.connection === null && this.#target.database.batch === undefined) {
       await Promise.all(jobs.map((job) => this.#runAlone(job)));
       return;
     }
     try {
-      const { signal } = flight.controller;
+      const signal = controller?.signal;
       const results = await this.#again(jobs, signal, () => this.#request(jobs, signal));
       let at = 0;
       for (const job of jobs) job.resolve(results.slice(at, at += job.list.length));
@@ -154,9 +165,9 @@ export class ReadQueue {
   }
 
   /** Where nothing batches, each read goes by itself, side by side with a few others. */
-  async #runAlone(job: Sent): Promise<void> {
+  async #runAlone(job: Job): Promise<void> {
     const { database } = this.#target;
-    const { signal } = job.flight!.controller;
+    const signal = job.flight!.controller?.signal;
     try {
       job.resolve(
         await Promise.all(
@@ -171,7 +182,7 @@ export class ReadQueue {
   }
 
   /** Sends reads, and again where that may help. A SELECT of the user's may write by what it calls, so that it is not. */
-  #again<T>(jobs: readonly Sent[], signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+  #again<T>(jobs: readonly Job[], signal: AbortSignal | undefined, send: () => Promise<T>): Promise<T> {
     const { connection, database: { dialect }, resends } = this.#target;
     const mayWrite = dialect.readsMayWrite && !jobs.every(({ safe }) => safe);
     const isHarmless = (error: unknown) => !mayWrite || isNotApplied(error);
@@ -189,7 +200,7 @@ export class ReadQueue {
     }
   }
 
-  async #request(jobs: readonly Sent[], signal: AbortSignal): Promise<readonly ResultSet[]> {
+  async #request(jobs: readonly Job[], signal: AbortSignal | undefined): Promise<readonly ResultSet[]> {
     const { database, connection, settings } = this.#target;
     const statements = jobs.flatMap((job) => job.list);
     if (statements.length === 0) return [];
@@ -206,9 +217,9 @@ export class ReadQueue {
   }
 
   async #batch(
-    jobs: readonly Sent[],
+    jobs: readonly Job[],
     statements: readonly Statement[],
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
   ): Promise<readonly ResultSet[]> {
     const { database } = this.#target;
     const { readOnly, isolation } = database.capabilities;
@@ -225,7 +236,7 @@ export class ReadQueue {
 }
 
 /** The job whose statement the driver names. */
-function failedJob(jobs: readonly Sent[], error: unknown, before: number): Sent | null {
+function failedJob(jobs: readonly Job[], error: unknown, before: number): Job | null {
   const at = error instanceof DatabaseError ? error.statementIndex : undefined;
   if (at === undefined) return null;
   let index = at - before;
@@ -258,7 +269,7 @@ function detachOn(job: Job, { signal, timeout }: CallOptions): () => void {
     if (job.detached) return;
     job.detached = true;
     job.reject(reason);
-    if (job.flight !== null && --job.flight.waiting === 0) job.flight.controller.abort(reason);
+    if (job.flight !== null && --job.flight.waiting === 0) job.flight.controller?.abort(reason);
   };
   const onAbort = (): void => detach(signal!.reason);
   signal?.addEventListener("abort", onAbort);
