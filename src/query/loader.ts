@@ -83,8 +83,8 @@ export class Loader {
   }
 
   /** The same with the rows as they were read, by which the next page begins. */
-  async rows(node: SelectNode, options: LoadOptions = {}): Promise<Loaded> {
-    return await this.#of(node.mapper, node.lock !== null).#select(node, options);
+  rows(node: SelectNode, options: LoadOptions = {}): Promise<Loaded> {
+    return this.#of(node.mapper, node.lock !== null).#select(node, options);
   }
 
   async #select(node: SelectNode, options: LoadOptions): Promise<Loaded> {
@@ -124,21 +124,20 @@ export class Loader {
   ): Promise<(object | null)[]> {
     const loader = this.#of(mapper, (options.lock ?? null) !== null);
     if (loader !== this) return await loader.get(mapper, keys, options);
-    const { tracker, database } = this.#context;
+    const { tracker: { identity }, database } = this.#context;
     const codecs = mapper.codecs(database.dialect);
-    const wanted = keys.map((values) => ({
-      token: keyToken(values)!,
-      encoded: values.map((value, i) => codecs[mapper.key[i]!.index]!.encode(value, mapper.key[i]!)),
-    }));
-    const missing = wanted.filter(({ token }) => {
-      const known = tracker.identity.get(mapper, token);
-      return known === undefined || populates(options) || isExpired(known);
+    const missing = new Map<KeyToken, readonly SqlValue[]>();
+    const tokens = keys.map((values) => {
+      const token = keyToken(values)!;
+      const encoded = values.map((value, i) => codecs[mapper.key[i]!.index]!.encode(value, mapper.key[i]!));
+      const known = identity.get(mapper, token);
+      if (known === undefined || populates(options) || isExpired(known)) missing.set(token, encoded);
+      return token;
     });
-    const found = missing.length === 0 ? new Set<KeyToken>() : await this.#gather(mapper, missing, options);
-    const asked = new Set(missing.map(({ token }) => token));
-    return wanted.map(({ token }) => {
-      if (asked.has(token) && !found.has(token)) return null;
-      return tracker.identity.get(mapper, token)?.instance ?? null;
+    const found = missing.size === 0 ? null : await this.#gather(mapper, missing, options);
+    return tokens.map((token) => {
+      if (missing.has(token) && !found!.has(token)) return null;
+      return identity.get(mapper, token)?.instance ?? null;
     });
   }
 
@@ -168,13 +167,13 @@ export class Loader {
     );
   }
 
-  async #read(statements: readonly Statement[], options: LoadOptions): Promise<readonly ResultSet[]> {
-    return await this.#context.reads.read({ statements: () => statements, safe: true }, options);
+  #read(statements: readonly Statement[], options: LoadOptions): Promise<readonly ResultSet[]> {
+    return this.#context.reads.read({ statements: () => statements, safe: true }, options);
   }
 
   #gather(
     mapper: Mapper,
-    missing: readonly { token: KeyToken; encoded: readonly SqlValue[] }[],
+    missing: ReadonlyMap<KeyToken, readonly SqlValue[]>,
     options: LoadOptions,
   ): Promise<ReadonlySet<KeyToken>> {
     // A caller that can give up, or that overwrites, asks for itself.
@@ -194,7 +193,7 @@ export class Loader {
       gathering = { keys, found };
       if (!alone) this.#gathering.set(mapper, gathering);
     }
-    for (const { token, encoded } of missing) gathering.keys.set(token, encoded);
+    for (const [token, encoded] of missing) gathering.keys.set(token, encoded);
     return gathering.found;
   }
 

@@ -225,7 +225,7 @@ export class Query<T extends Entity, R = T> extends Select<T, R> {
     return { ...this.node, limit: limit === null ? count : Math.min(limit, count) };
   }
 
-  async #run(node: SelectNode, method: string, options?: CallOptions): Promise<R[]> {
-    return await this.#runner.all(node, method, options) as R[];
+  #run(node: SelectNode, method: string, options?: CallOptions): Promise<R[]> {
+    return this.#runner.all(node, method, options) as Promise<R[]>;
   }
 }
