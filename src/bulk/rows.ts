@@ -12,7 +12,7 @@ import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import { Sql } from "../sql/tag.ts";
 import { type KeyToken, keyToken, showKey } from "../state/key.ts";
-import { type RowChange, rowChange } from "../unit_of_work/row_change.ts";
+import { RowChange } from "../unit_of_work/row_change.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -144,12 +144,13 @@ function bulkRow(
   kind: "insert" | "update",
   row: Pick<RowChange, "cells"> & Partial<Pick<RowChange, "key" | "version" | "made">>,
 ): RowChange {
-  return rowChange(kind, mapper, {
-    ...row,
-    bump: kind === "update" && mapper.version !== null,
-    checked: true,
-    returning: wanted ?? [],
-  });
+  const change = new RowChange(kind, mapper, null, row.cells, row.key);
+  change.version = row.version;
+  change.made = row.made ?? null;
+  change.bump = kind === "update" && mapper.version !== null;
+  change.checked = true;
+  change.returning = wanted ?? [];
+  return change;
 }
 
 /** Remembers a column that the database makes, where the caller wants it back. */

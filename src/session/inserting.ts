@@ -15,7 +15,7 @@ import type { ResultSet, SqlValue } from "../sql/statement.ts";
 import type { InsertStep, KeyRef } from "../sql/step.ts";
 import { keyToken } from "../state/key.ts";
 import { tableName } from "../query/where.ts";
-import { type RowChange, rowChange } from "../unit_of_work/row_change.ts";
+import { RowChange } from "../unit_of_work/row_change.ts";
 import { writtenKey } from "../unit_of_work/results.ts";
 
 /** Inserts on a connection; every column of each written row comes back. */
@@ -84,7 +84,9 @@ function newRow(
 ): RowChange {
   const cells: SqlValue[] = [];
   columns.forEach((column, i) => cells[column.index] = row[i]!);
-  return rowChange("insert", mapper, { cells, made });
+  const change = new RowChange("insert", mapper, null, cells);
+  change.made = made;
+  return change;
 }
 
 /** Rows whose key may be taken: they are found again by that key. */

@@ -10,7 +10,7 @@ import { label } from "../state/tracker.ts";
 import type { Changes } from "./changes.ts";
 import { cellId, type KeyCells } from "./key_cells.ts";
 import type { LinkChange } from "./relations.ts";
-import { type RowChange, rowChange } from "./row_change.ts";
+import { RowChange } from "./row_change.ts";
 
 /** The link rows of a flush. Throws a ValidationError for a link to what is to be deleted. */
 export function linkRows({ links, deletes }: Changes, keys: KeyCells): RowChange[] {
@@ -45,12 +45,12 @@ function linkRow(
   if (seen.has(id)) return [];
   seen.add(id);
   const cells = link.columns.map((column) => byName.get(column.name));
-  return [rowChange(kind, link, kind === "delete" ? { key: cells } : { cells })];
+  return [kind === "delete" ? new RowChange(kind, link, null, [], cells) : new RowChange(kind, link, null, cells)];
 }
 
 /** The link rows of a deleted instance, where its relations know a link table. */
 function unlinked(state: InstanceState, keys: KeyCells): RowChange[] {
   return state.mapper.relations.flatMap(({ link }) =>
-    link === null ? [] : [rowChange("delete", { ...link, key: link.from }, { key: keys.of(state) })]
+    link === null ? [] : [new RowChange("delete", { ...link, key: link.from }, null, [], keys.of(state))]
   );
 }

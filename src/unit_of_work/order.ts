@@ -16,7 +16,7 @@ import { ByKey } from "../state/by_key.ts";
 import { type KeyToken, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { comparedColumns, type Dependency, isKeyRef, type RowChange, rowChange } from "./row_change.ts";
+import { comparedColumns, type Dependency, isKeyRef, RowChange } from "./row_change.ts";
 
 /** Rows of one table that go together. */
 export interface RowGroup {
@@ -408,7 +408,9 @@ function breakCycle(cycle: readonly Edge[]): RowChange {
 
 /** The second half of a broken cycle: an update of the foreign key alone, which counts no version. */
 function fixUp(row: RowChange, key: RowChange["key"], cells: RowChange["cells"]): RowChange {
-  return rowChange("update", row.table, { key, cells, checked: true });
+  const update = new RowChange("update", row.table, null, cells, key);
+  update.checked = true;
+  return update;
 }
 
 interface Edge {

@@ -29,9 +29,12 @@ export interface Setting {
   readonly was: unknown;
 }
 
-/** A row to write: of an instance, a `RowDraft`. */
-export interface RowChange {
-  readonly kind: "insert" | "update" | "delete";
+/** For what a row has none of: there is one for each row of a flush, so none of them makes lists in vain. */
+export const NONE: readonly never[] = [];
+
+/** A row to write. All that is not said of it is empty. */
+export class RowChange {
+  kind: "insert" | "update" | "delete";
   readonly table: TableInfo;
   /** The instance, null for a link row and for the second half of a broken cycle. */
   readonly state: InstanceState | null;
@@ -40,49 +43,40 @@ export interface RowChange {
   /** By column index; undefined leaves the column alone. */
   readonly cells: Cell[];
   /** The version that the row must be at. */
-  version: SqlValue | undefined;
+  version: SqlValue | undefined = undefined;
   /** What the row must still hold, by column of `compare`. */
-  before: readonly SqlValue[] | undefined;
+  before: readonly SqlValue[] | undefined = undefined;
   /** Whether the version is counted up. */
-  readonly bump: boolean;
+  bump = false;
   /** Whether a row that is gone aborts the commit. */
-  readonly checked: boolean;
+  checked = false;
   /** The snapshot when it is written; UNKNOWN where the server has yet to say. */
-  readonly after: Token[] | null;
+  after: Token[] | null = null;
   /** What the row holds before: of an update or delete. */
-  readonly old: readonly Token[] | null;
+  old: readonly Token[] | null = null;
   /** Values that the instance gets when it is written, with what it held when that was planned. */
-  readonly sets: readonly Setting[];
+  sets: readonly Setting[] = NONE;
   /** The columns that the server makes and the instance needs. */
-  readonly returning: readonly MappedColumn[];
+  returning: readonly MappedColumn[] = NONE;
   /** The key that the server makes; others refer to it. */
-  readonly made: KeyRef | null;
+  made: KeyRef | null = null;
   // The order's own bookkeeping.
-  blockers: number;
-  next: Dependency[] | null;
-}
+  blockers = 0;
+  next: Dependency[] | null = null;
 
-/** A row to write, of which all that is not said is empty. */
-export function rowChange(kind: RowChange["kind"], table: TableInfo, parts: Partial<RowChange>): RowChange {
-  return {
-    kind,
-    table,
-    state: null,
-    key: [],
-    cells: [],
-    version: undefined,
-    before: undefined,
-    bump: false,
-    checked: false,
-    after: null,
-    old: null,
-    sets: [],
-    returning: [],
-    made: null,
-    blockers: 0,
-    next: null,
-    ...parts,
-  };
+  constructor(
+    kind: RowChange["kind"],
+    table: TableInfo,
+    state: InstanceState | null,
+    cells: Cell[],
+    key: readonly Cell[] = NONE,
+  ) {
+    this.kind = kind;
+    this.table = table;
+    this.state = state;
+    this.cells = cells;
+    this.key = key;
+  }
 }
 
 /** The columns that optimistic "all" compares; throws where a model has columns that cannot be compared exactly. */

@@ -4,49 +4,30 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
-import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import type { MappedColumn } from "../model/mapper.ts";
 import { columnName } from "../sql/codecs.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
-import type { Cell, KeyRef } from "../sql/step.ts";
+import type { Cell } from "../sql/step.ts";
 import { Sql } from "../sql/tag.ts";
 import { type InstanceState, peek } from "../state/instance_state.ts";
 import { type Token, tokenOf, tokenOfSent, UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
-import { type Dependency, isKeyRef, type RowChange, type Setting } from "./row_change.ts";
-
-const NONE: readonly never[] = [];
+import { isKeyRef, RowChange } from "./row_change.ts";
 
 /** A list with one more. The first one takes a literal, which has no room to grow: V8 gives what is pushed to 17 places. */
 function and<T>(list: readonly T[], one: T): readonly T[] {
   return list.length === 0 ? [one] : [...list, one];
 }
 
-/** A row of an instance. There is one for each row of a flush, so it is the change itself and makes no lists in vain. */
-export class RowDraft implements RowChange {
-  kind: RowChange["kind"];
-  readonly table: Mapper;
-  readonly state: InstanceState;
-  key: readonly Cell[] = NONE;
-  readonly cells: Cell[];
-  version: SqlValue | undefined = undefined;
-  before: readonly SqlValue[] | undefined = undefined;
-  bump = false;
-  checked = false;
-  readonly after: Token[];
-  old: readonly Token[] | null = null;
-  sets: readonly Setting[] = NONE;
-  returning: readonly MappedColumn[] = NONE;
-  made: KeyRef | null = null;
-  blockers = 0;
-  next: Dependency[] | null = null;
+/** A row of an instance. */
+export class RowDraft extends RowChange {
+  declare readonly state: InstanceState;
+  declare after: Token[];
   readonly #codecs: readonly Codec[];
 
   constructor(kind: RowChange["kind"], state: InstanceState, dialect: Dialect, after: Token[]) {
-    this.kind = kind;
-    this.table = state.mapper;
-    this.state = state;
-    this.cells = new Array(state.mapper.columns.length);
+    super(kind, state.mapper, state, new Array(state.mapper.columns.length));
     this.after = after;
     this.#codecs = state.mapper.codecs(dialect);
   }
