@@ -38,8 +38,8 @@ export interface Committing {
   sending(): void;
   /** The id of the commit's record, which is written with it; null where it has none. */
   readonly record: string | null;
-  /** What was carried out, where that is known before COMMIT goes out. */
-  seen: Outcome | null;
+  /** Called with what was carried out, where that is known before COMMIT goes out. */
+  saw(outcome: Outcome): void;
 }
 
 /**
@@ -139,7 +139,7 @@ export async function runOnConnection(
   }
   if (committing === null) return outcome;
   options.signal?.throwIfAborted();
-  committing.seen = outcome;
+  committing.saw(outcome);
   committing.sending();
   await connection.commit(head, options);
   return outcome;

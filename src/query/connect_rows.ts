@@ -23,7 +23,7 @@ export interface Loading {
 /** Whose instances these are, and whether rows that are read now may be undone by a rollback. */
 interface Context {
   readonly tracker: Tracker;
-  readonly uncertain: boolean;
+  isUncertain(): boolean;
 }
 
 /** Gives parents their children, by the keys that both hold. One pass over each. */
@@ -55,7 +55,7 @@ export function connectRows(
 
 /** Gives a relation property what was loaded; what was put into it before it was loaded stays, as a change. */
 function connect(
-  { tracker, uncertain }: Context,
+  context: Context,
   state: InstanceState,
   relation: MappedRelation,
   members: readonly object[],
@@ -66,7 +66,7 @@ function connect(
   const { instance } = state;
   const current = instance[name];
   if (loaded && !populate && current !== undefined) return;
-  if (uncertain) tracker.touch(state);
+  if (context.isUncertain()) context.tracker.touch(state);
   const kept = !loaded && !populate && current !== undefined;
   let value: unknown = many ? [...members] : members[0] ?? null;
   const snapshot = { value, members };

@@ -25,7 +25,7 @@ export interface LoaderContext {
   readonly database: Database;
   readonly reads: ReadQueue;
   /** Whether rows that are read now may be undone by a rollback. */
-  readonly uncertain: boolean;
+  isUncertain(): boolean;
   /** The loader of the database that a model is read from, or with `locks` written to; null where that is this one. */
   readonly loaderOf?: (mapper: Mapper, locks: boolean) => Loader | null;
   /** Called before reads that another loader asks for: opens a connection where the transaction needs one. */
@@ -204,8 +204,8 @@ export class Loader {
     keepChanges = false,
     fresh?: InstanceState[],
   ): Loaded {
-    const { tracker, database: { dialect }, uncertain } = this.#context;
-    const how = { populateExisting, keepChanges, uncertain };
+    const { tracker, database: { dialect } } = this.#context;
+    const how = { populateExisting, keepChanges, uncertain: this.#context.isUncertain() };
     const hydrators = new Map<Mapper, Hydrator>();
     const hydratorOf = (own: Mapper): Hydrator => {
       let hydrator = hydrators.get(own);

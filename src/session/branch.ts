@@ -28,10 +28,10 @@ export class Branch implements ReadTarget {
   readonly reads: ReadQueue;
   /** The options of the transaction, given when it began. */
   begin: BeginOptions = {};
-  /** Told when something is written. */
-  onWrite: () => void = () => {};
   /** Opens a connection in place of the database's `connect`; for one transaction. */
   connectBy: ((options: CallOptions & TransactionOptions) => Promise<Connection>) | null = null;
+  /** Told when something is written. */
+  readonly #onWrite: () => void;
   #wrote = false;
   readonly #options: SessionOptions;
   readonly #failures: Failures;
@@ -41,8 +41,15 @@ export class Branch implements ReadTarget {
   /** The savepoints that are open, outermost first: in memory alone without a connection. */
   #savepoints: Savepoint[];
 
-  constructor(database: Database, options: SessionOptions, failures: Failures, savepoints: readonly string[] = []) {
+  constructor(
+    database: Database,
+    options: SessionOptions,
+    failures: Failures,
+    savepoints: readonly string[],
+    onWrite: () => void,
+  ) {
     this.database = database;
+    this.#onWrite = onWrite;
     this.#options = options;
     this.#failures = failures;
     this.#savepoints = savepoints.map((name) => ({ name, wrote: false }));
@@ -55,7 +62,7 @@ export class Branch implements ReadTarget {
   }
   set wrote(wrote: boolean) {
     this.#wrote = wrote;
-    if (wrote) this.onWrite();
+    if (wrote) this.#onWrite();
   }
 
   /** The connection is lent: who has it may write at any time, also after a rollback to a savepoint that is open. */

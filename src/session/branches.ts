@@ -61,8 +61,8 @@ export class Branches {
       options,
       this.#failures,
       this.#savepoints,
+      () => this.noteWrite(),
     );
-    branch.onWrite = () => this.#hasWritten = true;
     branch.begin = this.#begin;
     this.#all.set(database, branch);
     return branch;

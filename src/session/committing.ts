@@ -165,9 +165,7 @@ export class Committing {
     const committing = {
       record,
       sending: () => void (attempt.wasSent = true),
-      set seen(outcome: Outcome | null) {
-        attempt.seen = outcome;
-      },
+      saw: (outcome: Outcome) => void (attempt.seen = outcome),
     };
     const isDoubled = connection === null && !database.capabilities.deliversOnce;
     let mayHave = false;

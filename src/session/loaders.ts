@@ -19,9 +19,7 @@ export function loaderOf(branches: Branches, tracker: Tracker): Loader {
         tracker,
         database: branch.database,
         reads: branch.reads,
-        get uncertain(): boolean {
-          return branch.wrote;
-        },
+        isUncertain: () => branch.wrote,
         loaderOf: (mapper: Mapper, locks: boolean) =>
           branches.routes.isSingle ? null : at(branches.of(mapper, locks ? "write" : "read")),
         ready: async () => {

@@ -36,12 +36,14 @@ export class WatchedDatabase implements Database {
     this.dialect = inner.dialect;
     this.capabilities = inner.capabilities;
     this.description = inner.description;
-    if (inner.batch !== undefined) {
-      this.batch = (statements, options) =>
-        this.#noted(
-          watch(this.#events, this.description, statements, options, () => inner.batch!(statements, options)),
-        );
-    }
+    // Bound: V8 takes a function that is assigned where it is written for one that lives long, and puts it where only a
+    // collection of the whole heap finds it, and the session that it holds.
+    if (inner.batch !== undefined) this.batch = this.#batch.bind(this);
+  }
+
+  #batch(statements: readonly Statement[], options?: CallOptions & TransactionOptions): Promise<ResultSet[]> {
+    const send = () => this.#inner.batch!(statements, options);
+    return this.#noted(watch(this.#events, this.description, statements, options, send));
   }
 
   execute(statement: Statement, options?: CallOptions): Promise<ResultSet> {
