@@ -23,6 +23,19 @@ export interface StagedStatement<R = Row> {
   readonly result: Result<R>;
 }
 
+/** What staging gives: of a class, as V8 keeps an object literal with a getter until the whole heap is collected. */
+class StagedResult<R> implements StagedStatement<R> {
+  readonly #read: () => Result<R>;
+
+  constructor(read: () => Result<R>) {
+    this.#read = read;
+  }
+
+  get result(): Result<R> {
+    return this.#read();
+  }
+}
+
 /** How far it had come when a savepoint was set. */
 export interface Mark {
   readonly staged: number;
@@ -92,12 +105,10 @@ export class CommitExtras {
         }
       },
     });
-    return {
-      get result(): Result<R> {
-        if (outcome !== null) return outcome();
-        throw new InvalidStateError("A staged statement has a result once the commit has succeeded");
-      },
-    };
+    return new StagedResult(() => {
+      if (outcome !== null) return outcome();
+      throw new InvalidStateError("A staged statement has a result once the commit has succeeded");
+    });
   }
 
   /** Adds a condition. */

@@ -61,7 +61,7 @@ export class WatchedDatabase implements Database {
   }
 
   async connect(options?: CallOptions & TransactionOptions): Promise<Connection> {
-    return watchConnection(await this.#noted(this.#inner.connect(options)), this.#events);
+    return new WatchedConnection(await this.#noted(this.#inner.connect(options)), this.#events);
   }
 
   get twoPhase(): TwoPhase | undefined {
@@ -69,7 +69,7 @@ export class WatchedDatabase implements Database {
     return inner && {
       connect: async (id, options): Promise<PreparableConnection> => {
         const connection = await inner.connect(id, options);
-        return Object.assign(watchConnection(connection, this.#events), {
+        return Object.assign(new WatchedConnection(connection, this.#events), {
           prepare: (limits?: CallOptions) => connection.prepare(limits),
         });
       },
@@ -85,26 +85,54 @@ export class WatchedDatabase implements Database {
 }
 
 /** Watches what is sent on a connection. BEGIN, COMMIT and what is done with savepoints have events of their own. */
-function watchConnection(inner: Connection, events: Events): Connection {
-  const { database } = inner;
-  const where = database.description;
-  return {
-    database,
-    get native(): unknown {
-      return inner.native;
-    },
-    get mayBeCommitted(): boolean | undefined {
-      return inner.mayBeCommitted;
-    },
-    execute: (statement, options) =>
-      watchOne(events, where, statement, options, () => inner.execute(statement, options)),
-    batch: (statements, options) => watch(events, where, statements, options, () => inner.batch(statements, options)),
-    commit: (last = [], options) => watch(events, where, last, options, () => inner.commit(last, options)),
-    savepoint: (name, options) => inner.savepoint(name, options),
-    release: (name, options) => inner.release(name, options),
-    rollbackTo: (name, options) => inner.rollbackTo(name, options),
-    rollback: (options) => inner.rollback(options),
-  };
+class WatchedConnection implements Connection {
+  readonly database: Database;
+  readonly #inner: Connection;
+  readonly #events: Events;
+
+  constructor(inner: Connection, events: Events) {
+    this.database = inner.database;
+    this.#inner = inner;
+    this.#events = events;
+  }
+
+  get native(): unknown {
+    return this.#inner.native;
+  }
+  get mayBeCommitted(): boolean | undefined {
+    return this.#inner.mayBeCommitted;
+  }
+
+  execute(statement: Statement, options?: CallOptions): Promise<ResultSet> {
+    const send = () => this.#inner.execute(statement, options);
+    return watchOne(this.#events, this.database.description, statement, options, send);
+  }
+  batch(statements: readonly Statement[], options?: CallOptions): Promise<ResultSet[]> {
+    return this.#watch(statements, options, () => this.#inner.batch(statements, options));
+  }
+  commit(last: readonly Statement[] = [], options?: CallOptions): Promise<ResultSet[]> {
+    return this.#watch(last, options, () => this.#inner.commit(last, options));
+  }
+  savepoint(name: string, options?: CallOptions): Promise<void> {
+    return this.#inner.savepoint(name, options);
+  }
+  release(name: string, options?: CallOptions): Promise<void> {
+    return this.#inner.release(name, options);
+  }
+  rollbackTo(name: string, options?: CallOptions): Promise<void> {
+    return this.#inner.rollbackTo(name, options);
+  }
+  rollback(options?: CallOptions): Promise<void> {
+    return this.#inner.rollback(options);
+  }
+
+  #watch(
+    statements: readonly Statement[],
+    options: CallOptions | undefined,
+    send: () => Promise<ResultSet[]>,
+  ): Promise<ResultSet[]> {
+    return watch(this.#events, this.database.description, statements, options, send);
+  }
 }
 
 function watchOne(

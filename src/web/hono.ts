@@ -160,7 +160,7 @@ export function session<const Name extends string = "session">(
       const failure = await life.commit(() => commitOn(c));
       if (failure !== null) await replaceResponse(c, headers, failure.error, onCommitError);
       // A response that is none of HTTP's (an upgrade, an error) cannot be made again, as Hono would for a header.
-      if (life.isMade && time !== null && c.res.status >= 200) {
+      if (life.isMade() && time !== null && c.res.status >= 200) {
         c.header("Server-Timing", time.entry(metric!), { append: true });
       }
     } finally {

@@ -12,9 +12,7 @@ export interface LazySession {
   /** Stands for the session: makes it when a property is read or set, and forwards to it from then on. */
   readonly session: Session;
   /** The session itself, once it was made. */
-  readonly made: Session | null;
-  /** Whether it was made. */
-  readonly isMade: boolean;
+  made(): Session | null;
   /**
    * Rolls back what was not committed and closes, if it was made; from now on none is made. Never throws: the outcome is
    * decided by then, and a server undoes by itself what was neither committed nor rolled back.
@@ -68,12 +66,7 @@ export function lazySession(make: () => Session): LazySession {
 
   return {
     session,
-    get made() {
-      return made;
-    },
-    get isMade() {
-      return made !== null;
-    },
+    made: () => made,
     async end() {
       hasEnded = true;
       if (made === null || made.state === "closed") return;

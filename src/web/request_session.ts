@@ -72,7 +72,7 @@ export interface RequestSession {
   /** Stands for the session, which is made when it is touched. */
   readonly session: Session;
   /** Whether it was made. */
-  readonly isMade: boolean;
+  isMade(): boolean;
   /**
    * Commits what the handler left, when the session was touched, the client is still there and `isWanted` says so. Gives
    * what the commit failed with, or null.
@@ -140,11 +140,9 @@ export function requestSessions<Args extends unknown[]>(
 
     return {
       session: lazy.session,
-      get isMade() {
-        return lazy.isMade;
-      },
+      isMade: () => lazy.made() !== null,
       async commit(isWanted) {
-        const session = lazy.made;
+        const session = lazy.made();
         if (session === null || session.state === "closed" || signal?.aborted) return null;
         const wanted: unknown = isWanted();
         if (typeof wanted !== "boolean") { // A promise would be taken for yes.
@@ -161,7 +159,7 @@ export function requestSessions<Args extends unknown[]>(
       async end() {
         const closing = close();
         if (waitUntil === null) return await closing;
-        if (!lazy.isMade && source.close === undefined) return;
+        if (lazy.made() === null && source.close === undefined) return;
         try {
           waitUntil(closing);
         } catch {
