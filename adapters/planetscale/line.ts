@@ -20,11 +20,12 @@ export class Line {
   constructor(connection: DriverConnection, headers: Readonly<Record<string, string>> = {}) {
     this.native = connection;
     const send = connection.fetch;
-    connection.fetch = async (input, init = {}) => {
+    const sendOnce: DriverFetch = async (input, init = {}) => {
       const { signal } = this.#controller;
       signal.throwIfAborted();
       return await send(input, onceOnly({ ...init, signal, headers: { ...plain(init.headers), ...headers } }));
     };
+    connection.fetch = sendOnce;
   }
 
   /** Runs a text, which is sent as it is. One request. */
