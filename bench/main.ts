@@ -24,8 +24,8 @@ import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
-/** Samples of each contender that are thrown away first at the first latency, while code is being compiled. */
-const WARM_UP = 15;
+/** Samples of each contender that are thrown away first, by latency: at the first one code is being compiled. */
+const WARM_UPS = [40, 5];
 /** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
 const ENOUGH = 2000;
 /** A peer that fails is left out; Ledge and the driver must not fail. */
@@ -115,18 +115,20 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
     }
     for (const [reason, ids] of why) console.log(`${rival.name} is left out of ${ids.join(", ")}: ${reason}`);
   }
-  for (const [pass, latency] of LATENCIES.entries()) {
-    await server.latency(latency);
-    const own: Line[] = [];
-    for (const work of options.works) {
+  const tables = new Map<number, Line[]>(LATENCIES.map((latency) => [latency, []]));
+  for (const work of options.works) {
+    for (const [pass, latency] of LATENCIES.entries()) { // one after the other, while its code is compiled
+      await server.latency(latency);
       const samples = await rounds(server, work, rivals, {
         runs: Math.min(options.runs, work.most ?? options.runs),
-        warmUp: work.most !== undefined ? 0 : pass === 0 ? WARM_UP : 1,
+        warmUp: work.most !== undefined ? 0 : WARM_UPS[pass]!,
         enough: ENOUGH,
         mayFail,
       });
-      own.push(...linesOf({ kind, work, latency, samples, baseline: BASELINE }));
+      tables.get(latency)!.push(...linesOf({ kind, work, latency, samples, baseline: BASELINE }));
     }
+  }
+  for (const [latency, own] of tables) {
     const load = loadavg()[0]!.toFixed(1);
     console.log(`\n${KINDS[kind]}, ${latency} ms added to each request (load ${load})\n\n${table(own, BASELINE)}`);
     lines.push(...own);
