@@ -160,7 +160,9 @@ export class Branches {
 
   /** Rolls every branch back; when one throws the others are rolled back all the same. */
   async rollback(options?: CallOptions): Promise<void> {
-    const results = await Promise.allSettled([...this].map((branch) => branch.rollback(options)));
+    const { connected } = this;
+    if (connected.length === 0) return;
+    const results = await Promise.allSettled(connected.map((branch) => branch.rollback(options)));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
