@@ -31,7 +31,8 @@ export function columnName(dialect: Dialect, mapper: Mapper, column: MappedColum
 
 /** Columns with their table, quoted, with commas between. */
 export function columnList(dialect: Dialect, mapper: Mapper, columns: readonly MappedColumn[]): string {
-  return columns.map((column) => columnName(dialect, mapper, column)).join(", ");
+  const table = tableName(dialect, mapper);
+  return columns.map(({ name }) => `${table}.${dialect.quote(name)}`).join(", ");
 }
 
 /** The same as the left side of IN. */
