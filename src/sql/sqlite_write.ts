@@ -105,10 +105,10 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
       const rows = source(insert.columns, insert.rows.slice(from, to), keys, dialect);
       const columns = bare ? [table.identity!] : insert.columns;
       const values = bare ? "NULL" : rows.values.join(", ");
+      // Sorted only where the rows are told apart by the order of their keys: it takes SQLite a sixth of the whole.
+      const order = made ? ` ORDER BY ${rows.order}` : "";
       statement = {
-        sql: `${into} (${
-          columnNames(columns, dialect)
-        }) SELECT ${values} FROM ${rows.from} ORDER BY ${rows.order}${tail}`,
+        sql: `${into} (${columnNames(columns, dialect)}) SELECT ${values} FROM ${rows.from}${order}${tail}`,
         params: rows.params,
       };
     }
