@@ -235,15 +235,16 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       const call = `${this.name}.create()`;
       expectValues(call, values);
       const relations: Readonly<Record<string, unknown>> = relationsOf(this);
-      const scalars: Values = {};
-      const links: Values = {};
+      let links: Values | null = null;
       for (const property of Object.keys(values)) {
         const value = values[property];
-        if (Object.hasOwn(relations, property)) links[property] = related(call, property, relations[property], value);
-        else {
-          expectValue(call, this, property, value);
-          scalars[property] = value;
-        }
+        if (!Object.hasOwn(relations, property)) expectValue(call, this, property, value);
+        else (links ??= {})[property] = related(call, property, relations[property], value);
+      }
+      if (links === null) return new this(values);
+      const scalars: Values = {};
+      for (const property of Object.keys(values)) {
+        if (!Object.hasOwn(links, property)) scalars[property] = values[property];
       }
       return Object.assign(new this(scalars), links);
     }

@@ -172,7 +172,8 @@ function applyWritten(
     setValue(row, dialect, column, cell, peek(state, column.property) === was);
   }
   if (row.made !== null) setValue(row, dialect, mapper.key[0]!, row.made, true);
-  for (const [i, column] of returning.entries()) {
+  for (let i = 0; i < returning.length; i++) {
+    const column = returning[i]!;
     if (!row.returning.includes(column)) continue;
     const expression = row.cells[column.index];
     const given = state.expressions?.get(column.property);
