@@ -67,6 +67,18 @@ function isOpaque(cell: Cell): boolean {
   return typeof cell === "object" && cell !== null && (cell instanceof Sql || isBytes(cell));
 }
 
+/** Whether all cells are in JSON what they are here, as most are: nothing else needs to be asked of them then. */
+function isPlain(rows: readonly (readonly Cell[])[]): boolean {
+  return rows.every((row) =>
+    row.every((cell) => cell === null || typeof cell === "string" || typeof cell === "number")
+  );
+}
+
+/** Whether rows go by VALUES. */
+function mustBeValues(fields: readonly Field[], rows: readonly (readonly Cell[])[]): boolean {
+  return needsValues(fields) || !isPlain(rows) && rows.some((row) => row.some(isOpaque));
+}
+
 /** How many placeholders a row takes in VALUES. */
 function parameters(row: readonly Cell[]): number {
   let count = 0;
@@ -87,7 +99,7 @@ export function* chunks(
   { maxParameters, maxValueBytes }: SqliteLimits,
   before: (row: number, start: number) => boolean = () => false,
 ): Generator<readonly [from: number, to: number]> {
-  const values = needsValues(fields) || rows.some((row) => row.some(isOpaque));
+  const values = mustBeValues(fields, rows);
   yield* divide(rows.length, {
     rows: values ? MAX_VALUES_ROWS : MAX_JSON_ROWS,
     // Two are kept for what a statement has besides its rows.
@@ -109,8 +121,7 @@ export function source(
   keys: Keys,
   dialect: Dialect,
 ): Source {
-  const opaque = needsValues(fields) || rows.some((row) => row.some(isOpaque));
-  return opaque ? valuesSource(fields, rows, keys, dialect) : jsonSource(fields, rows, keys);
+  return mustBeValues(fields, rows) ? valuesSource(fields, rows, keys, dialect) : jsonSource(fields, rows, keys);
 }
 
 /** `(VALUES (0, ?, ?), (1, ?, ?)) v`: SQLite calls the columns column1, column2 and so on. */
@@ -135,9 +146,9 @@ function valuesSource(
 
 /** `json_each(?) v` over an array of arrays, one position a field unless keys are made in this batch. */
 function jsonSource(fields: readonly Field[], rows: readonly (readonly Cell[])[], keys: Keys): Source {
-  if (rows.some((row) => row.some(isOpenKey))) return keyedSource(fields, rows, keys);
-  const data = rows.every((row) => row.every(isJson)) ? rows : rows.map((row) => row.map(json));
-  return jsonEach(fields.map(literal), data);
+  const plain = isPlain(rows);
+  if (!plain && rows.some((row) => row.some(isOpenKey))) return keyedSource(fields, rows, keys);
+  return jsonEach(fields.map(literal), plain ? rows : rows.map((row) => row.map(json)));
 }
 
 /**
@@ -175,11 +186,6 @@ function jsonEach(values: readonly string[], data: readonly (readonly Cell[])[])
 function literal(field: Field, position: number): string {
   const value = `v.value->>${position}`;
   return isInteger(field) ? `CAST(${value} AS INTEGER)` : value;
-}
-
-/** Whether a cell is in JSON what it is here. */
-function isJson(cell: Cell): boolean {
-  return cell === null || typeof cell === "string" || typeof cell === "number";
 }
 
 function json(cell: Cell): string | number | null {

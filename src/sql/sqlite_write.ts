@@ -93,10 +93,9 @@ function compileInsert(insert: InsertStep, step: number, batch: Batch): void {
   // A row that refers to one of its own statement waits for the next: a key is known once its statement has run.
   const divide = (row: number, start: number): boolean =>
     single || (bare && !made) ||
-    insert.rows[row]!.some((cell) =>
-      isOpenKey(cell) && cell.table === table && made && first !== null && cell.ordinal >= first + start &&
-      cell.ordinal < first + row
-    );
+    made && first !== null && insert.rows[row]!.some((cell) =>
+        isOpenKey(cell) && cell.table === table && cell.ordinal >= first + start && cell.ordinal < first + row
+      );
   for (const [from, to] of chunks(insert.columns, insert.rows, batch.limits, divide)) {
     let statement: Statement;
     if (bare && !made) {
