@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isObject } from "../../src/sql/object.ts";
+
 /** A value as the driver takes it and gives it. */
 export type DriverValue = null | string | number | bigint | ArrayBuffer | Uint8Array;
 
@@ -68,7 +70,7 @@ export interface LibsqlClient {
 
 /** Whether a value looks like a client of `@libsql/client`. */
 export function isClient(value: unknown): value is LibsqlClient {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const client = value as Partial<Record<keyof LibsqlClient, unknown>>;
   return [client.execute, client.batch, client.transaction].every((method) => typeof method === "function");
 }

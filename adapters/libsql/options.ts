@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { isObject } from "../../src/sql/object.ts";
 import type { Fetch } from "../shared/fetch.ts";
 import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
@@ -37,7 +38,7 @@ const local = /^(?::memory:$|file:)/i;
 
 /** Checks the options. Throws a ValidationError, without the URL in its message, for what cannot be honoured. */
 export function checkOptions(options: LibsqlOptions, allowLocal: boolean): Target {
-  if (typeof options !== "object" || options === null) {
+  if (!isObject(options)) {
     throw new ValidationError("libsql() takes { url, authToken } or a client made with createClient of @libsql/client");
   }
   const unknown = Object.keys(options).find((key) => !known.includes(key));

@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { isObject } from "../../src/sql/object.ts";
 import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
 import { isClient, isPool, isSql, type NeonClient, type NeonPool, type NeonSql } from "./client.ts";
@@ -74,7 +75,7 @@ export function partsOf(source: unknown): NeonParts | undefined {
   if (isSql(source)) return { sql: source };
   if (isPool(source)) return { pool: source };
   if (isClient(source)) return { client: source };
-  if (typeof source !== "object" || source === null) return undefined;
+  if (!isObject(source)) return undefined;
   if (!("sql" in source || "pool" in source || "client" in source)) return undefined;
   const parts = source as NeonParts;
   refuseUnknown(parts, knownParts, "neon() of what you made");
@@ -97,7 +98,7 @@ export function partsOf(source: unknown): NeonParts | undefined {
 /** Checks the options. Throws a ValidationError, without the connection string, for what cannot be honoured. */
 export function checkOptions(source: string | NeonOptions): Target {
   const options: NeonOptions = typeof source === "string" ? { connectionString: source } : source;
-  if (typeof options !== "object" || options === null) throw new ValidationError(`neon() takes ${usage}`);
+  if (!isObject(options)) throw new ValidationError(`neon() takes ${usage}`);
   const instead = ", and what you made with the driver for all else";
   refuseUnknown(options, known, "neon()", instead);
   const { connectionString, authToken, http = true, webSocket = true, timeout } = options;
@@ -109,7 +110,7 @@ export function checkOptions(source: string | NeonOptions): Target {
   }
   if (typeof http !== "boolean") throw new ValidationError(`neon() needs http as true or false, got ${typeof http}`);
   const sockets = webSocket === true ? {} : webSocket;
-  if (sockets !== false && (typeof sockets !== "object" || sockets === null)) {
+  if (sockets !== false && !isObject(sockets)) {
     throw new ValidationError(`neon() needs webSocket as true, false or options, got ${typeof webSocket}`);
   }
   if (sockets !== false) refuseUnknown(sockets, knownSocket, "neon()'s webSocket");

@@ -5,6 +5,7 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { isObject } from "../../src/sql/object.ts";
 
 /** A client made with `new Client()` of `@planetscale/database`. */
 export interface PlanetScaleClient {
@@ -53,13 +54,13 @@ export interface DriverConnection {
 /** Whether the session of a connection says that it is in no transaction. One of another make than Vitess's does not tell. */
 export function isOutside({ session }: DriverConnection): boolean {
   const { vitessSession } = Object(session) as { vitessSession?: unknown };
-  if (typeof vitessSession !== "object" || vitessSession === null) return false;
+  if (!isObject(vitessSession)) return false;
   return (vitessSession as { inTransaction?: unknown }).inTransaction !== true;
 }
 
 /** Whether a value looks like a `Client`. */
 export function isClient(value: unknown): value is PlanetScaleClient {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const { connection, execute, config } = value as Partial<Record<keyof PlanetScaleClient, unknown>>;
   return typeof connection === "function" && typeof execute === "function" && typeof config === "object";
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { isObject } from "../../src/sql/object.ts";
 import type { Fetch } from "../shared/fetch.ts";
 import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
@@ -80,7 +81,7 @@ function refuseUnknown(options: object, own: readonly string[], what: string): v
 /** What was handed in, as parts; undefined when it is for Ledge to make. */
 export function partsOf(source: unknown): PlanetScaleParts | undefined {
   if (isClient(source)) return { client: source };
-  if (typeof source !== "object" || source === null || !("client" in source)) return undefined;
+  if (!isObject(source) || !("client" in source)) return undefined;
   const parts = source as PlanetScaleParts;
   refuseUnknown(parts, ["client"], "planetscale() with a client");
   if (!isClient(parts.client)) {
@@ -107,7 +108,7 @@ export function setupOf(parts: PlanetScaleParts): Setup {
 
 /** Checks the options. Throws a ValidationError, without the url or the password, for what cannot be honoured. */
 export function checkOptions(options: PlanetScaleOptions): Target {
-  if (typeof options !== "object" || options === null) throw new ValidationError(`planetscale() takes ${usage}`);
+  if (!isObject(options)) throw new ValidationError(`planetscale() takes ${usage}`);
   refuseUnknown(options, login, "planetscale()");
   const { url, host, fetch } = options;
   for (const name of ["url", "host", "username", "password"] as const) {

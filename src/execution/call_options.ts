@@ -6,6 +6,7 @@
 import type { CallOptions } from "../database.ts";
 import { ValidationError } from "../errors.ts";
 import { quoted } from "../model/quoted.ts";
+import { isObject } from "../sql/object.ts";
 
 /** The longest time that timers can wait, in milliseconds: beyond it they fire at once. */
 const LONGEST = 0x7fff_ffff;
@@ -24,7 +25,7 @@ export function checkCallOptions({ signal, timeout }: CallOptions): void {
 
 /** Throws a ValidationError for an option that is not there, and for what are no options. */
 export function refuseUnknown(options: object, known: readonly string[], what: string): void {
-  if (typeof options !== "object" || options === null) {
+  if (!isObject(options)) {
     throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);
   }
   for (const name of Object.keys(options)) {

@@ -6,6 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { Codec, Dialect } from "../sql/dialect.ts";
+import { isObject } from "../sql/object.ts";
 import type { ColumnInfo, ColumnType, ForeignKeyInfo, OnDelete, TableInfo } from "../sql/table.ts";
 import { Column } from "./columns.ts";
 import { extensionOf, familyOf, relationsOf } from "./family.ts";
@@ -248,7 +249,7 @@ export function mapperOf(model: unknown): Mapper {
 
 /** The mapper of an instance; throws a ValidationError when its class is no model. */
 export function mapperOfInstance(instance: unknown, doing: string): Mapper {
-  const mapper = typeof instance === "object" && instance !== null ? classMapper(instance) : null;
+  const mapper = isObject(instance) ? classMapper(instance) : null;
   if (mapper === null) {
     throw new ValidationError(`Cannot ${doing} ${describe(instance)}: it is not an instance of a model`);
   }
@@ -257,7 +258,7 @@ export function mapperOfInstance(instance: unknown, doing: string): Mapper {
 
 /** Whether a value is an instance of a model. */
 export function isInstance(value: unknown): value is object {
-  return typeof value === "object" && value !== null && classMapper(value) !== null;
+  return isObject(value) && classMapper(value) !== null;
 }
 
 function classMapper(instance: object): Mapper | null {
@@ -269,7 +270,7 @@ function classMapper(instance: object): Mapper | null {
 function isModel(value: unknown): value is ModelStatics & ((...args: never) => unknown) {
   if (typeof value !== "function") return false;
   const { table, columns } = value as Partial<ModelStatics>;
-  return typeof table === "string" && typeof columns === "object" && columns !== null &&
+  return typeof table === "string" && isObject(columns) &&
     Object.values(columns).every((column) => column instanceof Column);
 }
 

@@ -13,6 +13,7 @@ import { quoted } from "./quoted.ts";
 import { Relation } from "./relations.ts";
 import type { ColumnSpec } from "./spec.ts";
 import type { Columns, ModelClass } from "./types.ts";
+import { isObject } from "../sql/object.ts";
 
 /** The options of {@linkcode model}. */
 export interface ModelOptions {
@@ -41,7 +42,7 @@ function expectName(what: string, name: unknown): void {
 
 /** Refuses what are no columns. */
 export function expectColumns(call: string, columns: Columns): void {
-  if (typeof columns !== "object" || columns === null) {
+  if (!isObject(columns)) {
     throw new ValidationError(`${call} needs its columns, such as { id: t.uuid().primaryKey() }`);
   }
   for (const [property, column] of Object.entries(columns)) {
@@ -60,7 +61,7 @@ export function expectColumns(call: string, columns: Columns): void {
 }
 
 function expectValues(call: string, values: unknown): asserts values is Values {
-  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+  if (!isObject(values) || Array.isArray(values)) {
     throw new ValidationError(
       `${call} needs an object of values, not ${
         values === null ? "null" : Array.isArray(values) ? "an array" : typeof values
@@ -148,8 +149,7 @@ function related(call: string, property: string, relation: unknown, value: unkno
   }
   const target = relation.spec.target();
   const wanted = typeof target === "function" ? target.name : "its model";
-  const fits = (one: unknown) =>
-    typeof target === "function" ? one instanceof target : typeof one === "object" && one !== null;
+  const fits = (one: unknown) => typeof target === "function" ? one instanceof target : isObject(one);
   if (isMany(relation)) {
     if (!Array.isArray(value)) {
       throw new ValidationError(`${call} needs an array of ${wanted} for the relation ${name}`);

@@ -6,6 +6,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import { isObject } from "../sql/object.ts";
 import { nameQuotes, placeholders } from "../sql/scan.ts";
 
 /**
@@ -29,7 +30,7 @@ export type Compilable =
 
 /** Whether a value is a query of another builder. */
 export function isCompilable(value: unknown): value is Compilable {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const { compile, toSQL } = value as { compile?: unknown; toSQL?: unknown };
   return typeof compile === "function" || typeof toSQL === "function";
 }

@@ -11,6 +11,7 @@ import type { Assign } from "../model/query_types.ts";
 import type { ColumnsOf, Entity, Insert } from "../model/types.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import { isObject } from "../sql/object.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { encodeCell, inOrder, settable, writeSet } from "./assignments.ts";
 import { parseReturning, type Returning } from "./returning.ts";
@@ -186,7 +187,7 @@ function conflictClause(mapper: Mapper, conflict: OnConflict<unknown>, dialect: 
   const { update } = conflict as { update?: readonly string[] | object };
   const columns = conflictTarget(mapper, conflict).map((column) => dialect.quote(column.name));
   if (update === undefined) return dialect.onConflict(columns, null);
-  if (typeof update !== "object" || update === null) {
+  if (!isObject(update)) {
     throw new ValidationError(`onConflict() of ${mapper.model} takes its update as properties or an object of values`);
   }
   const context = { mapper, dialect, params };

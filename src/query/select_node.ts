@@ -8,6 +8,7 @@ import type { MappedRelation, Mapper } from "../model/mapper.ts";
 import type { Dialect, RowLock } from "../sql/dialect.ts";
 import { isBytes } from "../sql/codecs.ts";
 import { quoted } from "../model/quoted.ts";
+import { isObject } from "../sql/object.ts";
 import { isVolatile } from "../sql/scan.ts";
 import type { SqlValue, Statement } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
@@ -149,7 +150,7 @@ function mentions(value: unknown, test: (text: string) => boolean, mapper: Mappe
       part.kind === "text" ? test(part.text) : part.kind === "value" && mentions(part.value, test, mapper, depth + 1)
     );
   }
-  if (typeof value !== "object" || value === null || isBytes(value)) return false;
+  if (!isObject(value) || isBytes(value)) return false;
   return Object.values(value).some((item) => mentions(item, test, mapper, depth + 1));
 }
 
@@ -168,7 +169,7 @@ export function parseInclude(mapper: Mapper, include: unknown, depth = 0): Inclu
   if (Array.isArray(include)) {
     return new Map(include.map((name) => [requireRelation(mapper, name).name, new Map()]));
   }
-  if (typeof include !== "object" || include === null) {
+  if (!isObject(include)) {
     throw new ValidationError(
       `include of ${mapper.model} must be an array of relations or an object like { name: true }`,
     );

@@ -9,6 +9,7 @@ import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { columnName as propertyName, isBytes, isDate } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoted } from "../model/quoted.ts";
+import { isObject } from "../sql/object.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
 
@@ -72,7 +73,7 @@ export function tooDeep({ model }: Mapper): ValidationError {
 function writeCondition(condition: unknown, context: QueryContext, depth = 0): string {
   if (depth > CONDITION_DEPTH) throw tooDeep(context.mapper);
   if (condition instanceof Sql) return `(${writeSql(condition, context.dialect, context.params)})`;
-  if (typeof condition !== "object" || condition === null || Array.isArray(condition)) {
+  if (!isObject(condition) || Array.isArray(condition)) {
     throw new ValidationError(`A condition on ${context.mapper.model} must be an object of properties or sql\`…\``);
   }
   const parts: string[] = [];
@@ -100,7 +101,7 @@ const COMPARISONS: ReadonlyMap<string, string> = new Map([["gt", ">"], ["gte", "
 const MATCHES: ReadonlySet<string> = new Set(["startsWith", "endsWith", "contains"]);
 
 function isOperators(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !isDate(value) && !isBytes(value) && !(value instanceof Sql) &&
+  return isObject(value) && !isDate(value) && !isBytes(value) && !(value instanceof Sql) &&
     !Array.isArray(value);
 }
 
@@ -217,7 +218,7 @@ export function parseOrder(order: unknown, mapper: Mapper): OrderItem[] {
 
 function parseItem(order: unknown, mapper: Mapper): OrderItem[] {
   if (order instanceof Sql) return [order];
-  if (Array.isArray(order) || typeof order !== "object" || order === null) {
+  if (Array.isArray(order) || !isObject(order)) {
     throw new ValidationError(
       `An order of ${mapper.model} must be an object like { ${mapper.key[0]!.property}: "asc" } or sql\`…\``,
     );

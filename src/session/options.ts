@@ -15,6 +15,7 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import { refuseUnknown } from "../execution/call_options.ts";
 import { isConnection } from "./joined.ts";
 import { type Binds, checkRouting, type Routing } from "./routing.ts";
+import { isObject } from "../sql/object.ts";
 
 /** When a session opens an interactive transaction. */
 export type SessionMode =
@@ -127,7 +128,7 @@ const LEVELS: readonly IsolationLevel[] = ["read uncommitted", "read committed",
 
 /** Checks the options of a session. */
 export function checkSessionOptions(options: SessionOptions): void {
-  if (typeof options !== "object" || options === null) {
+  if (!isObject(options)) {
     throw new ValidationError("A session needs options with a bind: new Session({ bind: db })");
   }
   refuseUnknown(options, SESSION_OPTIONS, "A session");
@@ -210,7 +211,7 @@ export function checkSettings(
   { dialect, description }: Database,
 ): void {
   if (settings === undefined) return;
-  if (typeof settings !== "object" || settings === null) {
+  if (!isObject(settings)) {
     throw new ValidationError('Settings must be an object of texts, as { "app.user": "ann" }');
   }
   if (dialect.settings === undefined) {

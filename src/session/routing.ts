@@ -10,6 +10,7 @@ import type { Database } from "../database.ts";
 import { InvalidStateError, ValidationError } from "../errors.ts";
 import { type Mapper, mapperOf } from "../model/mapper.ts";
 import type { AnyModel } from "../model/types.ts";
+import { isObject } from "../sql/object.ts";
 
 /** What a database is wanted for. */
 export type Operation = "read" | "write";
@@ -39,7 +40,7 @@ export function isDatabase(value: unknown): value is Database {
 /** Throws a ValidationError for a routing that is none. */
 export function checkRouting(routing: Routing | undefined): void {
   if (routing === undefined) return;
-  if (typeof routing !== "object" || routing === null) {
+  if (!isObject(routing)) {
     throw new ValidationError("routing must be an object with functions: { read, write, default }");
   }
   for (const [name, value] of Object.entries(routing)) {

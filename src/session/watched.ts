@@ -14,6 +14,7 @@ import type {
   TwoPhase,
 } from "../database.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import { isObject } from "../sql/object.ts";
 import type { ResultSet, Statement } from "../sql/statement.ts";
 import type { Events } from "./events.ts";
 
@@ -55,7 +56,7 @@ export class WatchedDatabase implements Database {
   /** The promise itself, of whose error a note is taken before anybody else hears of it. */
   #noted<T>(call: Promise<T>): Promise<T> {
     call.catch((error) => {
-      if (typeof error === "object" && error !== null) this.#apart.add(error);
+      if (isObject(error)) this.#apart.add(error);
     });
     return call;
   }
