@@ -5,6 +5,7 @@
  * @module
  */
 import { ValidationError } from "../errors.ts";
+import { isObject } from "../sql/object.ts";
 import type { ColumnType } from "../sql/table.ts";
 import { Sql } from "../sql/tag.ts";
 import type { ColumnSpec } from "./spec.ts";
@@ -99,20 +100,11 @@ type Trait =
   | "version"
   | "identity";
 
-/** The modifiers that a column has had so far; a client-made UUID is not a default that the user asked for. */
-function traits(spec: ColumnSpec): ReadonlySet<Trait> {
-  const found = new Set<Trait>();
-  if (spec.type.name === "identity") found.add("identity");
-  if (spec.nullable) found.add("nullable");
-  if (spec.primaryKey) found.add("primaryKey");
-  if (spec.unique) found.add("unique");
-  if (spec.makeDefault !== null && spec.makeDefault !== uuidv7) found.add("default");
-  if (spec.serverDefault !== null) found.add("serverDefault");
-  if (spec.onUpdate !== null) found.add("onUpdate");
-  if (spec.generated !== null) found.add("generated");
-  if (spec.foreignKey) found.add("foreignKey");
-  if (spec.version) found.add("version");
-  return found;
+/** Whether a column has had a modifier; a client-made UUID is not a default that the user asked for. */
+function has(spec: ColumnSpec, trait: Trait): boolean {
+  if (trait === "identity") return spec.type.name === "identity";
+  if (trait === "default") return spec.makeDefault !== null && spec.makeDefault !== uuidv7;
+  return Boolean(spec[trait]); // a flag, or what it was given
 }
 
 function refuse(spec: ColumnSpec, modifier: Trait, reason: string): never {
@@ -136,7 +128,7 @@ function expectFunction(spec: ColumnSpec, modifier: Trait, make: unknown): void 
 function defaultMaker(spec: ColumnSpec, value: unknown): () => unknown {
   if (typeof value === "function") return value as () => unknown;
   if (value instanceof Sql) refuse(spec, "default", "SQL is run by the database; use serverDefault()");
-  if (typeof value === "object" && value !== null) {
+  if (isObject(value)) {
     refuse(spec, "default", "all instances would share this object; pass a function that makes a new one");
   }
   if (value === undefined) refuse(spec, "default", "undefined is no value; leave default() out, or use null");
@@ -264,9 +256,8 @@ function change<T, F extends ColumnFlags>(
   modifier: Trait,
   changes: Partial<ColumnSpec>,
 ): Column<T, F> {
-  const had = traits(spec);
   for (const [a, b, reason] of CONFLICTS) {
-    if ((a === modifier && had.has(b)) || (b === modifier && had.has(a))) refuse(spec, modifier, reason);
+    if ((a === modifier && has(spec, b)) || (b === modifier && has(spec, a))) refuse(spec, modifier, reason);
   }
   return new Column<T, F>({ ...spec, ...changes });
 }
