@@ -41,7 +41,7 @@ import { cascadeDeletion, markDeleted } from "./remove.ts";
 import type { Operation } from "./routing.ts";
 import type { SessionTransaction } from "./scope.ts";
 import { deleteNow, insertNow, updateNow } from "./one_row.ts";
-import { type Params, type RawStatement, userStatement } from "./statement.ts";
+import { type Params, type RawStatement, refuseValues, userStatement } from "./statement.ts";
 import type { TruncateOptions } from "./truncate.ts";
 import type { WriteStatement } from "./writing.ts";
 import { Transactions } from "./transaction.ts";
@@ -1055,11 +1055,8 @@ function refuseBind(bind: unknown): void {
   throw new ValidationError("A builder's statement goes where its model is; bind is for SQL text");
 }
 
-/** A builder holds its values. */
 function refuseParams(params: Params | undefined): void {
-  if (params !== undefined && Object.keys(params).length > 0) {
-    throw new ValidationError("A builder holds its values; give no others");
-  }
+  refuseValues(params, "A builder");
 }
 
 function instances(states: Iterable<InstanceState>): Set<object> {

@@ -6,8 +6,9 @@
  */
 import { ValidationError } from "../errors.ts";
 import { type Compilable, compiled, isCompilable } from "../query/compilable.ts";
-import { isBytes, isDate } from "../sql/codecs.ts";
+import { capitalised, isBytes, isDate } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
+import { isObject } from "../sql/object.ts";
 import {
   countPlaceholders,
   isMultiple,
@@ -73,7 +74,8 @@ function compiledStatement(given: Compilable, params: Params | undefined, dialec
   return positional(text, values, dialect, "the query");
 }
 
-function refuseValues(params: Params | undefined, what: string): void {
+/** Refuses values beside what holds its own. */
+export function refuseValues(params: Params | undefined, what: string): void {
   if (params !== undefined && Object.keys(params).length > 0) {
     throw new ValidationError(`${what} holds its values; give no others`);
   }
@@ -81,7 +83,7 @@ function refuseValues(params: Params | undefined, what: string): void {
 
 function textStatements(text: string, params: Params, dialect: Dialect): Statement[] {
   if (typeof text !== "string") throw new ValidationError("A statement must be text, sql`…` or a builder");
-  if (typeof params !== "object" || params === null || isDate(params) || isBytes(params)) {
+  if (!isObject(params) || isDate(params) || isBytes(params)) {
     throw new ValidationError(
       "The values of a statement must be an array, one for each placeholder, or an object by name",
     );
@@ -98,7 +100,7 @@ function textStatements(text: string, params: Params, dialect: Dialect): Stateme
 
 /** Whether values are given by name. */
 function isNames(values: unknown): values is Readonly<Record<string, unknown>> {
-  return typeof values === "object" && values !== null && !Array.isArray(values) && !isDate(values) && !isBytes(values);
+  return isObject(values) && !Array.isArray(values) && !isDate(values) && !isBytes(values);
 }
 
 function positional(text: string, values: Params, dialect: Dialect, what: string): Statement {
@@ -117,7 +119,7 @@ function positional(text: string, values: Params, dialect: Dialect, what: string
     const isRun = what.startsWith("run ");
     const hint = isRun ? "; an array of arrays is many runs, and one run of arrays alone as values is [[…]]" : "";
     throw new ValidationError(
-      `${capitalise(what)} has ${needed} placeholders (${placeholder}) and was given ${values.length} values${hint}`,
+      `${capitalised(what)} has ${needed} placeholders (${placeholder}) and was given ${values.length} values${hint}`,
     );
   }
   return { sql: text, params: values.map((value, i) => dialect.encodeParam(value, `Value ${i + 1} of ${what}`)) };
@@ -169,8 +171,4 @@ function byName(
   const unused = Object.keys(values).find((name) => !positions.has(name));
   if (unused !== undefined) throw new ValidationError(`There is no placeholder :${unused.slice(0, 60)} in ${what}`);
   return { sql: sql + text.slice(from), params };
-}
-
-function capitalise(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
