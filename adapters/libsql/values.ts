@@ -5,13 +5,11 @@
  * @module
  */
 import { DatabaseError } from "../../src/errors.ts";
+import { isInt64 } from "../../src/sql/codecs.ts";
 import { countPlaceholders, isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
 import { bytesValue, checkEach, fromFirstWord, type RefuseValue, textValue } from "../shared/statements.ts";
 import type { DriverResult, DriverStatement, DriverValue } from "./client.ts";
-
-const minInteger = -0x8000_0000_0000_0000n;
-const maxInteger = 0x7fff_ffff_ffff_ffffn;
 
 /**
  * Statements as the driver takes them. Throws a StatementError for text with several statements, of which SQLite would
@@ -46,7 +44,7 @@ function toArg(value: SqlValue, refuse: RefuseValue): DriverValue {
       if (!Number.isFinite(value)) return refuse(`${value}, which SQLite cannot hold,`);
       return Number.isSafeInteger(value) ? BigInt(value) : value;
     case "bigint":
-      return value < minInteger || value > maxInteger ? refuse("an integer of more than 64 bits") : value;
+      return isInt64(value) ? value : refuse("an integer of more than 64 bits");
     case "boolean":
       return value ? 1n : 0n;
     case "string":

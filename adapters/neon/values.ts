@@ -7,6 +7,7 @@
  */
 import { DatabaseError, UnsupportedError, ValidationError } from "../../src/errors.ts";
 import type { TransactionOptions } from "../../src/database.ts";
+import { hex } from "../../src/sql/postgres_codecs.ts";
 import { isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
 import { checkLevel } from "../shared/isolation.ts";
@@ -53,15 +54,9 @@ function toParam(value: SqlValue, refuse: RefuseValue): string | null {
       return textValue(value, refuse, "which PostgreSQL cannot hold");
     default: {
       const bytes = bytesValue(value, refuse);
-      return bytes && toHex(bytes);
+      return bytes && hex(bytes);
     }
   }
-}
-
-function toHex(bytes: Uint8Array): string {
-  const digits = new Array<string>(bytes.length);
-  for (let i = 0; i < bytes.length; i++) digits[i] = bytes[i]!.toString(16).padStart(2, "0");
-  return `\\x${digits.join("")}`;
 }
 
 function fromHex(text: string): Uint8Array | string {
@@ -120,11 +115,7 @@ export interface HttpTransaction {
 
 /** Checks the options of a transaction and gives them as the driver takes them. */
 export function toHttp({ isolation, readOnly, deferrable }: TransactionOptions): HttpTransaction {
-  checkTransaction({
-    ...(isolation && { isolation }),
-    ...(readOnly && { readOnly }),
-    ...(deferrable && { deferrable }),
-  });
+  checkTransaction({ isolation: isolation || undefined, readOnly, deferrable });
   return {
     ...(isolation === undefined ? {} : { isolationLevel: driverLevels[isolation] }),
     ...(readOnly === undefined ? {} : { readOnly }),

@@ -6,6 +6,7 @@
  */
 import { format } from "@planetscale/database";
 import { StatementError, ValidationError } from "../../src/errors.ts";
+import { isMysqlInteger } from "../../src/sql/mysql_codecs.ts";
 import { mysqlText, mysqlTokens, splitPlaceholders } from "../../src/sql/mysql_tokens.ts";
 import { isMultiple, isRead, transactionControl } from "../../src/sql/scan.ts";
 import type { SqlValue, Statement } from "../../src/sql/statement.ts";
@@ -15,9 +16,6 @@ export interface Place {
   readonly readOnly: boolean;
   readonly inTransaction: boolean;
 }
-
-const minInteger = -0x8000_0000_0000_0000n;
-const maxInteger = 0xffff_ffff_ffff_ffffn;
 
 /**
  * Statements as text. Throws a StatementError for several statements in one, for what begins or ends a transaction, which
@@ -123,17 +121,20 @@ function toLiteral(value: SqlValue, which: string, position: number): string {
   };
   switch (typeof value) {
     case "number":
-      if (!Number.isFinite(value)) return refuse(`${value}, which MySQL cannot hold,`);
-      return format("?", [value]);
+      if (!Number.isFinite(value)) refuse(`${value}, which MySQL cannot hold,`);
+      break;
     case "bigint":
-      if (value < minInteger || value > maxInteger) return refuse("an integer of more than 64 bits");
-      return format("?", [value]);
+      if (!isMysqlInteger(value)) refuse("an integer of more than 64 bits");
+      break;
     case "string":
-      return value.isWellFormed() ? format("?", [value]) : refuse("text with half a surrogate pair");
+      if (!value.isWellFormed()) refuse("text with half a surrogate pair");
+      break;
     case "boolean":
-      return format("?", [value]);
-    case "object":
-      if (value === null || value instanceof Uint8Array) return format("?", [value]);
+      break;
+    default:
+      if (value !== null && !(value instanceof Uint8Array)) {
+        refuse(value === undefined ? "undefined" : "an object that is not a Uint8Array");
+      }
   }
-  return refuse(value === undefined ? "undefined" : "an object that is not a Uint8Array");
+  return format("?", [value]);
 }

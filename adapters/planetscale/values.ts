@@ -5,6 +5,7 @@
  * @module
  */
 import { DatabaseError, DataError } from "../../src/errors.ts";
+import { hexOf } from "../../src/sql/codecs.ts";
 import type { ResultSet, SqlValue } from "../../src/sql/statement.ts";
 import type { DriverResult, Field } from "./client.ts";
 
@@ -103,5 +104,5 @@ function toText(raw: string, field: Field): string {
 }
 
 function hex(raw: string): string {
-  return Array.from(toBytes(raw), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(toBytes(raw));
 }

@@ -96,6 +96,11 @@ export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || (ArrayBuffer.isView(value) && tagOf(value) === "[object Uint8Array]");
 }
 
+/** Bytes as hexadecimal digits, two each. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Whether the value is an ArrayBuffer, of whatever realm. */
 export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return value instanceof ArrayBuffer || tagOf(value) === "[object ArrayBuffer]";
@@ -106,11 +111,6 @@ function isPlainObject(value: object): boolean {
   return prototype === null || (!Array.isArray(value) && Object.getPrototypeOf(prototype) === null);
 }
 
-function isWellFormed(text: string): boolean {
-  // ES2024; older engines match what Unicode mode takes for a surrogate: one without its partner.
-  return typeof text.isWellFormed === "function" ? text.isWellFormed() : !/\p{Surrogate}/u.test(text);
-}
-
 /** Text that every engine gives back as it is: without NUL and lone surrogates. */
 export function plainText(text: string, what: string): string {
   if (text.includes("\0")) {
@@ -118,7 +118,7 @@ export function plainText(text: string, what: string): string {
       `${what} must be text without NUL, got one at position ${text.indexOf("\0")}; use bytes for it`,
     );
   }
-  if (!isWellFormed(text)) {
+  if (!text.isWellFormed()) {
     throw new ValidationError(
       `${what} must be well-formed text, got a lone surrogate (half a character); use toWellFormed()`,
     );
@@ -210,8 +210,9 @@ export function checkUuid(value: unknown, column: ColumnInfo): string {
   return value;
 }
 
-const YEAR_1 = -62135596800000;
-const YEAR_10000 = 253402300800000;
+/** The milliseconds of the first day of the year 1, and of the one after the year 9999. */
+export const YEAR_1 = -62135596800000;
+export const YEAR_10000 = 253402300800000;
 
 /** A Date of the years that every database and ISO text have, as ISO text in UTC with milliseconds. */
 export function dateText(value: Date, what: string): string {

@@ -232,6 +232,11 @@ export function mysqlCodec(type: ColumnType): Codec {
 const MIN_INTEGER = -0x8000_0000_0000_0000n;
 const MAX_INTEGER = 0xffff_ffff_ffff_ffffn;
 
+/** Whether the bigint fits in 64 bits, with a sign or without. */
+export function isMysqlInteger(value: bigint): boolean {
+  return value >= MIN_INTEGER && value <= MAX_INTEGER;
+}
+
 /** A value given for a raw placeholder, as it travels. `what` is capitalised where it opens the message. */
 export function mysqlParam(value: unknown, what: string): SqlValue {
   if (value === null) return null;
@@ -246,7 +251,7 @@ export function mysqlParam(value: unknown, what: string): SqlValue {
       if (!Number.isFinite(value)) throw refusal(name, "a finite number", value, "use null for no value");
       return value + 0;
     case "bigint":
-      if (value < MIN_INTEGER || value > MAX_INTEGER) {
+      if (!isMysqlInteger(value)) {
         throw refusal(name, "a bigint of 64 bits", value, "pass it as text");
       }
       return value;

@@ -30,6 +30,8 @@ import {
   refusal,
   typeOf,
   unreadable,
+  YEAR_1,
+  YEAR_10000,
 } from "./codecs.ts";
 import type { Codec } from "./dialect.ts";
 import { type ArrayItem, parseArray, writeArray } from "./postgres_array.ts";
@@ -66,7 +68,7 @@ function checkNumber(value: unknown, column: ColumnInfo): number {
 }
 
 /** `\x` and two digits a byte. */
-function hex(bytes: Uint8Array): string {
+export function hex(bytes: Uint8Array): string {
   let text = "\\x";
   for (const byte of bytes) text += byte < 16 ? `0${byte.toString(16)}` : byte.toString(16);
   return text;
@@ -81,8 +83,6 @@ function unhex(text: string): Uint8Array | null {
 
 const TIMESTAMP =
   /^(\d{4,6})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::(\d\d))?)?)?( BC)?$/;
-const YEAR_1 = -62135596800000;
-const YEAR_10000 = 253402300800000;
 
 /**
  * The moment of PostgreSQL's text for a timestamptz, in whatever zone it was written; without one it is UTC, which is

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isBytes } from "./codecs.ts";
+import { hexOf, isBytes } from "./codecs.ts";
 import type { Dialect } from "./dialect.ts";
 import { guardFailure } from "./guard.ts";
 import { checkIdentifier } from "./identifier.ts";
@@ -98,7 +98,7 @@ function inList(
     return ["integer", "bigint", "identity"].includes(column.type.name) ? `CAST(${path} AS INTEGER)` : path;
   };
   const plain = (value: SqlValue | undefined): unknown => {
-    if (isBytes(value)) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (isBytes(value)) return hexOf(value);
     return typeof value === "bigint" ? String(value) : value;
   };
   const one = columns.length === 1;

@@ -5,7 +5,8 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
-import { describe, isDate } from "../sql/codecs.ts";
+import { describe, hexOf, isDate } from "../sql/codecs.ts";
+import { isObject } from "../sql/object.ts";
 
 /** A primary key as a Map's key: equal for equal keys of one model. */
 export type KeyToken = string | number | bigint;
@@ -14,7 +15,7 @@ export type KeyToken = string | number | bigint;
 function part(value: unknown): KeyToken {
   if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") return value;
   if (value instanceof Date) return value.getTime();
-  if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (value instanceof Uint8Array) return hexOf(value);
   if (typeof value !== "object") return String(value);
   // An array or an object could be taken for another key, or not be text at all ({ toString: 1 }).
   throw new ValidationError(`A key must be made of values that a column can hold, got ${describe(value)}`);
@@ -66,7 +67,7 @@ export function parseKey(mapper: Mapper, key: unknown): unknown[] {
 
 function tuple(columns: readonly MappedColumn[], key: unknown): unknown[] | null {
   if (Array.isArray(key)) return key;
-  const plain = typeof key === "object" && key !== null && !(key instanceof Date) && !(key instanceof Uint8Array);
+  const plain = isObject(key) && !(key instanceof Date) && !(key instanceof Uint8Array);
   if (!plain) return columns.length === 1 ? [key] : null;
   if (Object.keys(key).length !== columns.length) return null;
   return columns.map(({ property }) =>
