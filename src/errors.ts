@@ -158,11 +158,11 @@ export class DatabaseError extends LedgeError {
   /** Makes an error; `notApplied` is true unless given. */
   constructor(message: string, options: DatabaseErrorOptions = {}) {
     super(message, { cause: options.cause });
-    if (options.driverCode !== undefined) this.driverCode = options.driverCode;
-    if (options.table !== undefined) this.table = options.table;
-    if (options.columns !== undefined) this.columns = options.columns;
-    if (options.constraint !== undefined) this.constraint = options.constraint;
-    if (options.statementIndex !== undefined) this.statementIndex = options.statementIndex;
+    this.driverCode = options.driverCode;
+    this.table = options.table;
+    this.columns = options.columns;
+    this.constraint = options.constraint;
+    this.statementIndex = options.statementIndex;
     this.notApplied = options.notApplied ?? true;
   }
 }

@@ -77,8 +77,8 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const message = redact(words);
   const options: DatabaseErrorOptions = {
     cause,
-    ...(code === undefined ? {} : { driverCode: code }),
-    ...(failure.statementIndex === undefined ? {} : { statementIndex: failure.statementIndex }),
+    driverCode: code,
+    statementIndex: failure.statementIndex,
     ...detailsOf(error),
   };
   const ambiguous = { ...options, notApplied: uncommitted };
@@ -134,9 +134,9 @@ function detailsOf(error: Error): Pick<DatabaseErrorOptions, "table" | "columns"
   const key = typeof detail === "string" ? /\(((?:"(?:[^"]|"")*"|[^()"])+)\)=\(/.exec(detail)?.[1] : undefined;
   const columns = typeof column === "string" ? [column] : key === undefined ? undefined : names(key);
   return {
-    ...(typeof table === "string" ? { table } : {}),
-    ...(typeof constraint === "string" ? { constraint } : {}),
-    ...(columns === undefined ? {} : { columns }),
+    table: typeof table === "string" ? table : undefined,
+    constraint: typeof constraint === "string" ? constraint : undefined,
+    columns,
   };
 }
 

@@ -137,7 +137,7 @@ export class PlanetScaleConnection implements PreparableConnection {
     const wasLost = typeof this.#state === "object";
     const given = options.timeout ?? timeout;
     const limit = wasLost ? Math.min(given ?? farewellTime, farewellTime) : given;
-    const limits = { ...options, ...(limit === undefined ? {} : { timeout: limit }) };
+    const limits = { ...options, timeout: limit };
     let isWanted = true;
     const turn = this.#turns.take();
     try {
@@ -195,8 +195,8 @@ export class PlanetScaleConnection implements PreparableConnection {
       });
     } catch (error) {
       if (hasStarted && this.#state === "open") {
-        const limits = options.timeout === undefined ? {} : { timeout: options.timeout };
-        await this.rollback(limits).catch(() => {}); // The first error is the one to tell.
+        const { timeout } = options;
+        await this.rollback({ timeout }).catch(() => {}); // The first error is the one to tell.
       }
       throw error;
     }
@@ -262,7 +262,7 @@ export class PlanetScaleConnection implements PreparableConnection {
   /** Runs `work` within its limits, when all calls before it have settled. */
   async #call<T>(options: CallOptions, work: () => Promise<T>): Promise<T> {
     const { line, timeout } = this.#parts;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     let isWanted = true;
     let hasStarted = false;
     const turn = this.#turns.take();

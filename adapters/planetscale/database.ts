@@ -152,7 +152,7 @@ class DriverDatabase implements PlanetScaleDatabase {
       throw new InvalidStateError(`${what} on ${this.description} was refused: the database is closed`);
     }
     const { timeout, open } = this.#parts;
-    const limits = { ...(timeout === undefined ? {} : { timeout }), ...options };
+    const limits = { timeout, ...options };
     let line: Line | undefined;
     try {
       return await withLimits(limits, () => work(line = open()), () => line?.cut());

@@ -121,8 +121,8 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
   const code = said.errno ?? said.status;
   const options: DatabaseErrorOptions = {
     cause: body === undefined ? withoutSecrets(error, redact) : copyOf(error, redact),
-    ...(code === undefined ? {} : { driverCode: String(code) }),
-    ...(failure.statementIndex === undefined ? {} : { statementIndex: failure.statementIndex }),
+    driverCode: code === undefined ? undefined : String(code),
+    statementIndex: failure.statementIndex,
   };
   const ambiguous = { ...options, notApplied: uncommitted };
   const guard = guardError(said.errno === 1242, message, failure.sql ?? "", options);

@@ -86,5 +86,5 @@ function nameOf(id: string): string {
 }
 
 function limitsOf({ signal, timeout }: CallOptions): CallOptions {
-  return { ...(signal === undefined ? {} : { signal }), ...(timeout === undefined ? {} : { timeout }) };
+  return { signal, timeout };
 }

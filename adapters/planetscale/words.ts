@@ -61,7 +61,7 @@ export function detailsOf({ words, errno }: Said): Pick<DatabaseErrorOptions, "t
   if (key !== undefined) {
     // MySQL says `table.key` from version 8, MariaDB the key alone.
     const [, table, constraint] = /^([^.]+)\.(.+)$/.exec(key) ?? [];
-    return table === undefined ? { constraint: key } : { table, constraint: constraint! };
+    return { table, constraint: constraint ?? key };
   }
   const foreign = /\((?:`[^`]+`\.)?`([^`]+)`, CONSTRAINT `([^`]+)` FOREIGN KEY \(([^)]+)\)/.exec(words);
   if (foreign !== null) {
@@ -72,11 +72,11 @@ export function detailsOf({ words, errno }: Said): Pick<DatabaseErrorOptions, "t
     words,
   );
   if (check !== null) {
-    return { constraint: (check[1] ?? check[2])!, ...(check[3] === undefined ? {} : { table: check[3] }) };
+    return { constraint: (check[1] ?? check[2])!, table: check[3] };
   }
   if (errno === 1054) return {};
   const column = /\b(?:[Cc]olumn|Field) (?:`[^`]+`\.`([^`]+)`\.`([^`]+)`|'(?:([^'.]+)\.)?([^']+)')/.exec(words);
   if (column === null) return {};
   const table = column[1] ?? column[3];
-  return { columns: [(column[2] ?? column[4])!], ...(table === undefined ? {} : { table }) };
+  return { columns: [(column[2] ?? column[4])!], table };
 }
