@@ -21,7 +21,7 @@ import {
 } from "../../src/session/plain_transaction.ts";
 import { postgres } from "../../src/sql/postgres.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
-import { levels } from "../shared/isolation.ts";
+import { levels } from "../../src/sql/levels.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import type { NeonSql } from "./client.ts";
 import { type ConnectionParts, NeonConnection } from "./connection.ts";

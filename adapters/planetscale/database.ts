@@ -21,7 +21,7 @@ import {
 } from "../../src/session/plain_transaction.ts";
 import { mysql } from "../../src/sql/mysql.ts";
 import type { ResultSet, Statement } from "../../src/sql/statement.ts";
-import { levels } from "../shared/isolation.ts";
+import { levels } from "../../src/sql/levels.ts";
 import { GivenUp, withLimits } from "../shared/limits.ts";
 import { type Bounds, boundsOf, isolationOf } from "./bounds.ts";
 import { checkServer } from "./check.ts";

@@ -5,9 +5,7 @@
  */
 import type { TransactionOptions } from "../../src/database.ts";
 import { UnsupportedError, ValidationError } from "../../src/errors.ts";
-
-/** The isolation levels, weakest first. */
-export const levels = ["read uncommitted", "read committed", "repeatable read", "serializable"] as const;
+import { levels } from "../../src/sql/levels.ts";
 
 /** Refuses a level that there is not, which types do not allow. */
 export function checkLevel(isolation: TransactionOptions["isolation"]): void {

@@ -15,6 +15,7 @@ import { UnsupportedError, ValidationError } from "../errors.ts";
 import { refuseUnknown } from "../execution/call_options.ts";
 import { isConnection } from "./joined.ts";
 import { type Binds, checkRouting, type Routing } from "./routing.ts";
+import { levels } from "../sql/levels.ts";
 import { isObject } from "../sql/object.ts";
 
 /** When a session opens an interactive transaction. */
@@ -123,9 +124,6 @@ export const SESSION_OPTIONS: readonly string[] = [
 const BEGIN_OPTIONS = ["isolation", "readOnly", "deferrable", "mode", "settings"];
 const MODES = ["auto", "batch", "interactive"];
 
-/** The isolation levels, weakest first. */
-const LEVELS: readonly IsolationLevel[] = ["read uncommitted", "read committed", "repeatable read", "serializable"];
-
 /** Checks the options of a session. */
 export function checkSessionOptions(options: SessionOptions): void {
   if (!isObject(options)) {
@@ -190,7 +188,7 @@ export function checkBeginOptions(options: BeginOptions, database: Database): vo
   const { capabilities, description } = database;
   refuseUnknown(options, BEGIN_OPTIONS, "A transaction");
   oneOf(options.mode, MODES, "mode");
-  oneOf(options.isolation, LEVELS, "isolation");
+  oneOf(options.isolation, levels, "isolation");
   checkSettings(options.settings, database);
   if (options.isolation !== undefined && !satisfies(capabilities, options.isolation)) {
     throw new UnsupportedError(
@@ -222,10 +220,10 @@ export function checkSettings(
 
 /** A stronger level satisfies a weaker request. */
 function satisfies({ isolation }: Capabilities, wanted: IsolationLevel): boolean {
-  return isolation.some((level) => LEVELS.indexOf(level) >= LEVELS.indexOf(wanted));
+  return isolation.some((level) => levels.indexOf(level) >= levels.indexOf(wanted));
 }
 
 /** Whether reads must already see one snapshot: they then need a connection. */
 export function needsSnapshot({ isolation }: BeginOptions): boolean {
-  return isolation !== undefined && LEVELS.indexOf(isolation) > LEVELS.indexOf("read committed");
+  return isolation !== undefined && levels.indexOf(isolation) > levels.indexOf("read committed");
 }
