@@ -25,7 +25,7 @@ import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
 /** Samples of each contender that are thrown away first, by latency: at the first one code is being compiled. */
-const WARM_UPS = [40, 5];
+const WARM_UPS = [60, 10];
 /** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
 const ENOUGH = 2000;
 /** A peer that fails is left out; Ledge and the driver must not fail. */
