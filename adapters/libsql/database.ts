@@ -18,7 +18,7 @@ import type { LibsqlClient } from "./client.ts";
 import { LibsqlConnection } from "./connection.ts";
 import { type Failure, translate } from "./errors.ts";
 import { type Fetch, safeFetch } from "../shared/fetch.ts";
-import { boundToRequest, inWorkers } from "../shared/request_bound.ts";
+import { boundToRequest, inDeno, inWorkers } from "../shared/request_bound.ts";
 import { redactor } from "../shared/secrets.ts";
 import { Wire } from "./fetch.ts";
 import { checkWithoutDeferring } from "../shared/isolation.ts";
@@ -49,6 +49,8 @@ interface Source {
   readonly description: string;
   readonly redact: (text: string) => string;
   readonly timeout: number | undefined;
+  /** Whether requests may be sent twice. */
+  readonly maySendTwice?: boolean;
   /** "file" of one in memory too. */
   readonly transport: string;
   /** The client for one call or one transaction, its requests where they can be cut off, and what is to be done after. */
@@ -90,6 +92,8 @@ export function adoptClient(client: LibsqlClient): LibsqlDatabase {
     description,
     redact: redactor(),
     timeout: undefined,
+    // Deno's fetch may, and whether this client has a safer one nobody can tell.
+    maySendTwice: client.protocol === "http" && inDeno(),
     transport: String(client.protocol),
     open() {
       check?.();
@@ -213,7 +217,8 @@ class DriverDatabase implements LibsqlDatabase {
   }
 
   get #failure(): Failure {
-    return { where: this.description, redact: this.#source.redact };
+    const { redact, maySendTwice = false } = this.#source;
+    return { where: this.description, redact, maySendTwice };
   }
 
   async #call<T>(

@@ -27,6 +27,8 @@ export interface Failure extends SharedFailure {
   readonly status?: number | undefined;
   /** How many statements of the user's were sent as a batch; none for a single statement. */
   readonly batch?: number;
+  /** Set where `fetch` may send a request twice. */
+  readonly maySendTwice?: boolean;
 }
 
 /** What libSQL's servers and its driver say of themselves. `text` sees the words without the code and "SQLite error: ". */
@@ -80,13 +82,17 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
       ambiguous,
     );
   }
-  const refused = refusal(status, message, where, "authToken", options);
+  const refused = refusal(status, message, where, "authToken", failure.maySendTwice ? ambiguous : options);
   if (refused !== undefined) return refused;
 
   const words = said.replace(/^SQL(?:ite)?(?: input)? error: /, "");
   const found = readSqliteError(words, code, rules);
   if (found !== undefined) return new found.make(withCode(message, code), { ...options, ...found.details });
-  if (isBroken(error, status)) return noAnswer(error, status, failure, options, redact(messageOf(deepest(error))));
+  if (isBroken(error, status)) {
+    // A second request that did not get through says nothing of the first: as after a status, it was sent.
+    const answered = failure.maySendTwice ? status ?? 0 : status;
+    return noAnswer(error, answered, failure, options, redact(messageOf(deepest(error))));
+  }
   // Only an error of the SQL engine is proof that nothing was applied.
   const isEngine = code === undefined || code === "UNKNOWN" || /^SQLITE_/.test(code);
   return new DatabaseError(withCode(message, code), isEngine ? options : ambiguous);

@@ -11,6 +11,11 @@ export function inWorkers(): boolean {
   return globalThis.navigator?.userAgent === "Cloudflare-Workers";
 }
 
+/** Whether this runs in Deno; it says so too. */
+export function inDeno(): boolean {
+  return /^deno\//i.test(globalThis.navigator?.userAgent ?? "");
+}
+
 /**
  * A check that throws an UnsupportedError in every request but the one that this was called in; at import, in every one.
  * Elsewhere than in Workers it never throws. The probe is a signal: Workers make none at import, and let no other request

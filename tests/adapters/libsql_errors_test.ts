@@ -1,5 +1,6 @@
 /** The driver's errors as Ledge's, the same on every transport. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { createClient } from "@libsql/client/web";
 import { libsql } from "../../adapters/libsql_local.ts";
 import { translate } from "../../adapters/libsql/errors.ts";
 import { redactor } from "../../adapters/shared/secrets.ts";
@@ -254,5 +255,22 @@ Deno.test("translate() knows a refused connect in every runtime's words", () => 
       assertInstanceOf(error, ConnectionError);
       assertEquals(error.notApplied, notApplied, error.message);
     }
+  }
+});
+
+Deno.test("what a client's own fetch may have sent twice may be applied, whatever became of the second one", async () => {
+  const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
+  for (const [thrown, status] of [[refused, undefined], [new Error("Too many requests"), 429]] as const) {
+    for (const maySendTwice of [false, true]) {
+      const error = translate(thrown, { where: "libsql client (http)", redact: redactor(), status, maySendTwice });
+      assertInstanceOf(error, ConnectionError);
+      assertEquals(error.notApplied, !maySendTwice, error.message);
+    }
+  }
+  const url = `http://127.0.0.1:${freePort()}`;
+  for (const [db, notApplied] of [[libsql({ url }), true], [libsql(createClient({ url })), false]] as const) {
+    const error = await rejection(db.execute(stmt("CREATE TABLE t (id)")));
+    assertInstanceOf(error, ConnectionError);
+    assertEquals(error.notApplied, notApplied, error.message);
   }
 });
