@@ -4,8 +4,8 @@
  *
  * A topological sort (Kahn, "Topological sorting of large networks", 1962) over the rows, taken group by group: of the
  * groups that have rows ready, the first in the order inserts, updates, deletes and then by table. O(rows + dependencies).
- * Where all rows are new and no table refers back to itself, the order of the tables is one of the rows, and no dependency
- * of a row is looked for.
+ * Where all rows are new and refer to tables before their own, the order of the tables is one of the rows, and no
+ * dependency of a row is looked for.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface RowGroup {
 
 /** Puts rows in an order that the database accepts. May add rows: the second halves of broken cycles. */
 export function orderRows(rows: RowChange[]): RowGroup[] {
-  const { ranks, isCyclic } = tableRanks(rows);
+  const ranks = tableRanks(rows);
   const waiting = new Map<string, Bucket>();
   let last: Bucket | undefined;
   const push = (row: RowChange): void => {
@@ -38,7 +38,7 @@ export function orderRows(rows: RowChange[]): RowGroup[] {
     }
     last.rows.push(row);
   };
-  if (!isCyclic && rows.every(({ kind }) => kind === "insert")) {
+  if (isOrderOfRows(ranks, rows)) {
     for (const row of rows) push(row);
     return [...waiting.values()].sort((a, b) => a.rank - b.rank).map((bucket) => groupOf(bucket.rows, true));
   }
@@ -160,20 +160,24 @@ function rankOf(row: RowChange, ranks: Map<string, number>): number {
   return (PHASES[row.kind] * (ranks.size + 1) + place) * 2 + (row.kind === "insert" && row.made !== null ? 1 : 0);
 }
 
-/**
- * Tables numbered so that a referenced one comes before those that refer to it. Where tables refer to each other in a
- * circle, or one to itself, their order is any.
- */
-function tableRanks(rows: readonly RowChange[]): { ranks: Map<string, number>; isCyclic: boolean } {
+/** Whether rows can go table by table: all are new, and each refers to tables before its own. Classes may share a table. */
+function isOrderOfRows(ranks: ReadonlyMap<string, number>, rows: readonly RowChange[]): boolean {
+  const tables = new Set<TableInfo>();
+  for (const { kind, table } of rows) {
+    if (kind !== "insert") return false;
+    tables.add(table);
+  }
+  return [...tables].every(({ table, foreignKeys }) =>
+    foreignKeys.every(({ target }) => ranks.get(target.table)! < ranks.get(table)!)
+  );
+}
+
+/** Tables numbered so that a referenced one comes before those that refer to it; the order within a cycle is any. */
+function tableRanks(rows: readonly RowChange[]): Map<string, number> {
   const ranks = new Map<string, number>();
   const visiting = new Set<string>();
-  let isCyclic = false;
   const visit = (table: TableInfo): void => {
-    if (ranks.has(table.table)) return;
-    if (visiting.has(table.table)) {
-      isCyclic = true;
-      return;
-    }
+    if (ranks.has(table.table) || visiting.has(table.table)) return;
     visiting.add(table.table);
     for (const { target } of table.foreignKeys) visit(target);
     ranks.set(table.table, ranks.size);
@@ -183,7 +187,7 @@ function tableRanks(rows: readonly RowChange[]): { ranks: Map<string, number>; i
     if (table !== last) visit(table);
     last = table;
   }
-  return { ranks, isCyclic };
+  return ranks;
 }
 
 function depend(before: RowChange, after: RowChange, strict: boolean, foreignKey: readonly ColumnInfo[] | null): void {

@@ -5,7 +5,7 @@
  */
 import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { deleteFrom, ObjectDeletedError, StaleDataError, update, ValidationError } from "../../mod.ts";
-import { Film, Media, MediaNote, Short, Song } from "./inheritance_models.ts";
+import { Film, Media, MediaNote, Short, Song, Studio } from "./inheritance_models.ts";
 import { refused, type Target, test } from "./setup.ts";
 
 /** Registers the tests. */
@@ -20,6 +20,18 @@ export function inheritanceSessionSuite(target: Target): void {
     await session.commit();
     assertEquals([await place.rows("media"), await place.column("media_notes", "text")], [1, ["c"]]);
   });
+
+  test(
+    target,
+    "a subclass's row goes after the new row that only its class refers to, also beside rows of its base",
+    async (place) => {
+      await using session = place.session();
+      const studio = new Studio({ name: "s" });
+      session.addAll([new Media({ title: "plain" }), studio, Film.create({ title: "film", minutes: 1, studio })]);
+      await session.commit();
+      assertEquals(await place.column("media", "studio_id"), [null, studio.id]);
+    },
+  );
 
   test(target, "an orphan of a subclass is deleted with cascade deleteOrphan", async (place) => {
     await place.save(Film.create({ title: "f", minutes: 1, notes: [new MediaNote({ text: "a" })] }));
