@@ -82,7 +82,9 @@ export function translate(thrown: unknown, failure: Failure): LedgeError {
       ambiguous,
     );
   }
-  const refused = refusal(status, message, where, "authToken", failure.maySendTwice ? ambiguous : options);
+  // Of two requests the second alone may be one too many; a token is refused to both.
+  const isSecond = failure.maySendTwice === true && status === 429;
+  const refused = refusal(status, message, where, "authToken", isSecond ? ambiguous : options);
   if (refused !== undefined) return refused;
 
   const words = said.replace(/^SQL(?:ite)?(?: input)? error: /, "");

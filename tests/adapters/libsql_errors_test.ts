@@ -267,6 +267,8 @@ Deno.test("what a client's own fetch may have sent twice may be applied, whateve
       assertEquals(error.notApplied, !maySendTwice, error.message);
     }
   }
+  const login = { where: "libsql client (http)", redact: redactor(), status: 401, maySendTwice: true };
+  assertEquals((translate(new Error("Unauthorized"), login) as DatabaseError).notApplied, true);
   const url = `http://127.0.0.1:${freePort()}`;
   for (const [db, notApplied] of [[libsql({ url }), true], [libsql(createClient({ url })), false]] as const) {
     const error = await rejection(db.execute(stmt("CREATE TABLE t (id)")));
