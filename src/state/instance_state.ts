@@ -112,7 +112,8 @@ export function changedColumns(state: InstanceState): readonly MappedColumn[] {
   return changed ?? NONE;
 }
 
-const NONE: readonly never[] = [];
+/** For what an instance or a row has none of: there is one of each for all of them, so none makes lists in vain. */
+export const NONE: readonly never[] = [];
 
 /**
  * Hides a property whose value is not known: reading it throws until it is refreshed, assigning to it gives it a value

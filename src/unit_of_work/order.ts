@@ -100,7 +100,7 @@ function takeGroup(bucket: Bucket, push: (row: RowChange) => void, blocked: Set<
 /** A group; one whose rows may be in any order is sorted by key, so that two commits lock the same rows in the same order. */
 function groupOf(rows: RowChange[], anyOrder: boolean): RowGroup {
   const { kind, table, made } = rows[0]!;
-  if (anyOrder && made === null) sortByKey(rows);
+  if (anyOrder && !made) sortByKey(rows);
   return { kind, table, rows };
 }
 
@@ -143,8 +143,9 @@ export function bucketId(row: RowChange): string {
 
 /** Whether two new rows have the same bucket, as neighbours mostly do: cheaper than an id for each. */
 function isLike(one: RowChange | undefined, row: RowChange): boolean {
-  if (one === undefined || row.kind !== "insert" || one.kind !== "insert" || one.table !== row.table) return false;
-  if ((one.made === null) !== (row.made === null)) return false;
+  if (one?.table !== row.table || one.kind !== "insert" || row.kind !== "insert" || !one.made !== !row.made) {
+    return false;
+  }
   for (let i = 0; i < row.cells.length; i++) {
     if ((one.cells[i] === undefined) !== (row.cells[i] === undefined)) return false;
   }
@@ -162,13 +163,9 @@ function rankOf(row: RowChange, ranks: Map<string, number>): number {
 
 /** Whether rows can go table by table: all are new, and each refers to tables before its own. Classes may share a table. */
 function isOrderOfRows(ranks: ReadonlyMap<string, number>, rows: readonly RowChange[]): boolean {
-  const tables = new Set<TableInfo>();
-  for (const { kind, table } of rows) {
-    if (kind !== "insert") return false;
-    tables.add(table);
-  }
-  return [...tables].every(({ table, foreignKeys }) =>
-    foreignKeys.every(({ target }) => ranks.get(target.table)! < ranks.get(table)!)
+  return rows.every(({ kind, table }, i) =>
+    kind === "insert" && (table === rows[i - 1]?.table ||
+      table.foreignKeys.every(({ target }) => ranks.get(target.table)! < ranks.get(table.table)!))
   );
 }
 

@@ -9,7 +9,7 @@ import { columnName } from "../sql/codecs.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import type { Cell, KeyRef } from "../sql/step.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
-import type { InstanceState } from "../state/instance_state.ts";
+import { type InstanceState, NONE } from "../state/instance_state.ts";
 import type { Token } from "../state/snapshot.ts";
 
 /** An arrow of the order: `to` runs after the change that holds it. */
@@ -29,9 +29,6 @@ export interface Setting {
   readonly was: unknown;
 }
 
-/** For what a row has none of: there is one for each row of a flush, so none of them makes lists in vain. */
-export const NONE: readonly never[] = [];
-
 /** A row to write. All that is not said of it is empty. */
 export class RowChange {
   kind: "insert" | "update" | "delete";
@@ -43,9 +40,9 @@ export class RowChange {
   /** By column index; undefined leaves the column alone. */
   readonly cells: Cell[];
   /** The version that the row must be at. */
-  version: SqlValue | undefined = undefined;
+  version: SqlValue | undefined;
   /** What the row must still hold, by column of `compare`. */
-  before: readonly SqlValue[] | undefined = undefined;
+  before: readonly SqlValue[] | undefined;
   /** Whether the version is counted up. */
   bump = false;
   /** Whether a row that is gone aborts the commit. */

@@ -29,7 +29,7 @@ export function inheritanceSessionSuite(target: Target): void {
       const studio = new Studio({ name: "s" });
       session.addAll([new Media({ title: "plain" }), studio, Film.create({ title: "film", minutes: 1, studio })]);
       await session.commit();
-      assertEquals(await place.column("media", "studio_id"), [null, studio.id]);
+      assertEquals(new Set(await place.column("media", "studio_id")), new Set([null, studio.id]));
     },
   );
 
