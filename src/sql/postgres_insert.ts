@@ -7,7 +7,7 @@
 import { columnNames } from "./ddl.ts";
 import { type Batch, giving, push, singly, writeValue } from "./postgres_batch.ts";
 import { carriedType, type Run } from "./postgres_keys.ts";
-import { addRows, Draft } from "./postgres_source.ts";
+import { addPlainRows, addRows, Draft } from "./postgres_source.ts";
 import { quote, tableName } from "./postgres_types.ts";
 import type { InsertStep } from "./step.ts";
 import type { ColumnInfo, TableInfo } from "./table.ts";
@@ -44,6 +44,14 @@ function insertRows(
 ): void {
   const { table, columns, returning, firstOrdinal } = insert;
   const draft = new Draft();
+  if (missing.length === 0 && returning.length === 0) {
+    const plain = addPlainRows(draft, { table, columns, rows: insert.rows.slice(from, to) });
+    if (plain !== null) {
+      const values = columns.map(({ name }) => `p.${quote(name)}`).join(", ");
+      const into = `${tableName(table)} (${columnNames(columns, batch.dialect)})`;
+      return push(batch, step, draft.statement(`INSERT INTO ${into} SELECT ${values} FROM ${plain}`), [from, to]);
+    }
+  }
   const expressions = missing.map((column) => drawKey(column, table, draft, batch));
   const run = firstOrdinal === null ? null : batch.keys.add(table, firstOrdinal + from, to - from);
   const rows = addRows(draft, {

@@ -96,6 +96,10 @@ Deno.test("compile() asks for nothing back when the rows bring their keys, unles
   await using engine = await library();
   const plain = await engine.commit(insert(authors, ["id", "name"], [[90, "Dee"], [80, "Eve"]]));
   assertEquals([plain.compiled[0]!.match, plain.rows, plain.affected], [null, [[]], [2]]);
+  // Rows alike are read as an array of records, which takes the database four fifths of what ledge_r does.
+  const texts = (rows: readonly Cell[][]) =>
+    postgres.compile([insert(authors, ["id", "name"], rows)])[0]!.statement.sql;
+  assertEquals([[[70, "Dee"]], [[70, undefined]]].map((rows) => texts(rows).includes("ledge_r")), [false, true]);
   const back = await engine.commit(insert(authors, ["id", "name"], [[91, "Dee"], [81, "Eve"]], null, ["rank"]));
   assertEquals([back.compiled[0]!.match, back.rows[0]!.toSorted()], ["position", [["0", "91", "7"], ["1", "81", "7"]]]);
 });
@@ -493,6 +497,13 @@ Deno.test("compile() finds its way among mixed-case, reserved and built-in names
       await engine.commit(
         insert(odd, ["p", "e.j", "r"], [["one", "null", 1], ["two", null, 1]], 0, ["Group"]),
         insert(odd, ["p", "r", "#", "o'c\\"], [["three", 1, ref(odd, 0), ref(odd, 1)]], 2),
+        insert(odd, ["ord", "p", "e.j", 'q"u', "r"], [[91, "five", '{"b":[1.50]}', "'\"\\", 1], [
+          90,
+          "four",
+          null,
+          null,
+          1,
+        ]]),
         update(
           [{ key: [ref(odd, 0)], version: 1, cells: [undefined, '{"a":1}', "x"] }, {
             key: [2],
@@ -509,6 +520,8 @@ Deno.test("compile() finds its way among mixed-case, reserved and built-in names
       assertEquals(await engine.query(`SELECT * FROM ${from} ORDER BY 1`), [
         ["1", "one", '{"a": 1}', "3", "x", "2", null, null],
         ["3", "three", null, "3", null, "1", "1", "2"],
+        ["90", "four", null, "3", null, "1", null, null],
+        ["91", "five", '{"b": [1.50]}', "3", "'\"\\", "1", null, null],
       ]);
       for (const { sql } of dropTable(odd)) await engine.query(sql);
     }
@@ -537,6 +550,9 @@ Deno.test("compile() keeps to types that only the table knows: native enumeratio
       [1, "sad", '{"sad","it\'s ok"}', "abc", doc, "2024-01-02T03:04:05.678Z"],
       [2, null, null, null, "null", null],
     ]),
+    insert(typed, ["id", "mood", "moods", "code", "doc", "at"], [
+      [3, "sad", '{"sad","it\'s ok"}', "abc", doc, "2024-01-02T03:04:05.678Z"],
+    ]),
     update([{ key: [2], cells: ["it's ok", undefined] }, { key: [1], cells: [undefined, "null"] }], ["mood", "doc"], {
       table: typed,
       bump: false,
@@ -545,6 +561,7 @@ Deno.test("compile() keeps to types that only the table knows: native enumeratio
   assertEquals(await engine.query("SELECT id, mood, moods, code, doc, at FROM typed ORDER BY id"), [
     ["1", "sad", '{sad,"it\'s ok"}', "abc", "null", "2024-01-02 03:04:05.678"],
     ["2", "it's ok", null, null, "null", null],
+    ["3", "sad", '{sad,"it\'s ok"}', "abc", doc, "2024-01-02 03:04:05.678"],
   ]);
   assertEquals(
     typeof await failure(
@@ -555,7 +572,7 @@ Deno.test("compile() keeps to types that only the table knows: native enumeratio
   );
   const params: SqlValue[] = [];
   const list = postgres.inList(columns(typed, "mood"), [["sad"], ["it's ok"]], params);
-  assertEquals(await engine.query(`SELECT count(*) FROM typed WHERE mood IN ${list}`, ...params), [["2"]]);
+  assertEquals(await engine.query(`SELECT count(*) FROM typed WHERE mood IN ${list}`, ...params), [["3"]]);
   assertEquals(
     await engine.query(`SELECT id FROM typed WHERE ${postgres.match("mood", "startsWith", "it'", [])}`, "it'%"),
     [["2"]],
