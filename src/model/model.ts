@@ -25,7 +25,8 @@ type Values = Record<string, unknown>;
 
 /** The class as the code here sees it; the user's types are in {@linkcode ModelClass}. */
 interface RuntimeModel {
-  new (values: Values): Values;
+  /** `call` is what messages name it by. */
+  new (values: Values, call?: string): Values;
   readonly name: string;
   readonly columns: Columns;
   readonly relations?: Readonly<Record<string, unknown>>;
@@ -213,9 +214,9 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
     static readonly schema: string | null = options.schema ?? null;
     static readonly columns: C = declared;
 
-    constructor(values: Values) {
+    constructor(values: Values, call?: string) {
       const model = new.target as unknown as RuntimeModel;
-      const call = `new ${model.name}()`;
+      call ??= `new ${model.name}()`;
       expectValues(call, values);
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
       const family = familyOf(model);
@@ -237,16 +238,15 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       const relations: Readonly<Record<string, unknown>> = relationsOf(this);
       let links: Values | null = null;
       for (const property of Object.keys(values)) {
-        const value = values[property];
-        if (!Object.hasOwn(relations, property)) expectValue(call, this, property, value);
-        else (links ??= {})[property] = related(call, property, relations[property], value);
+        if (!Object.hasOwn(relations, property)) continue;
+        (links ??= {})[property] = related(call, property, relations[property], values[property]);
       }
-      if (links === null) return new this(values);
+      if (links === null) return new this(values, call);
       const scalars: Values = {};
       for (const property of Object.keys(values)) {
         if (!Object.hasOwn(links, property)) scalars[property] = values[property];
       }
-      return Object.assign(new this(scalars), links);
+      return Object.assign(new this(scalars, call), links);
     }
   }
   return Model as unknown as ModelClass<C>;

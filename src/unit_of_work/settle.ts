@@ -109,12 +109,9 @@ export function settleRelation(
   const complete = relation.kind === "belongsTo" || state.relations?.has(name) === true || inserted.has(state);
   if (state.status !== "persistent" || !complete) return;
   const child = relation.kind === "hasMany" || relation.kind === "hasOne";
-  const there = members.filter((member) => {
-    const one = knownState(member);
-    if (one?.status !== "persistent") return false;
-    const tokens = child ? relation.remote.map((column) => one.snapshot![column.index]) : [];
-    return !child || tokens.includes(UNKNOWN) || keyToken(tokens) === state.key;
-  });
+  const there = members.filter((member) =>
+    knownState(member)?.status === "persistent" && (!child || refersTo(member, relation, state))
+  );
   remember(tracker, state, name, { value: Array.isArray(value) ? value : there[0] ?? null, members: there });
   if (there.length < members.length) {
     without(
