@@ -4,9 +4,9 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { checkCallOptions, refuseUnknown } from "../../src/execution/call_options.ts";
 import { isObject } from "../../src/sql/object.ts";
 import type { Fetch } from "../shared/fetch.ts";
-import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
 
 /** What `libsql()` takes to make a client of its own. */
@@ -41,13 +41,7 @@ export function checkOptions(options: LibsqlOptions, allowLocal: boolean): Targe
   if (!isObject(options)) {
     throw new ValidationError("libsql() takes { url, authToken } or a client made with createClient of @libsql/client");
   }
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined) {
-    throw new ValidationError(
-      `libsql() has no option ${JSON.stringify(unknown)}; it takes ${known.join(", ")}, ` +
-        "and a client made with createClient of @libsql/client for all else",
-    );
-  }
+  refuseUnknown(options, known, "libsql()", ", and a client made with createClient of @libsql/client for all else");
   const { url, authToken, fetch, timeout } = options;
   if (typeof url !== "string") throw new ValidationError(`libsql() needs a url as text, got ${typeof url}`);
   if (authToken !== undefined && typeof authToken !== "string") {
@@ -56,7 +50,7 @@ export function checkOptions(options: LibsqlOptions, allowLocal: boolean): Targe
   if (fetch !== undefined && typeof fetch !== "function") {
     throw new ValidationError(`libsql() needs fetch as a function, got ${typeof fetch}`);
   }
-  checkTimeout(timeout);
+  checkCallOptions({ timeout });
   const common = { url, authToken, fetch, timeout };
   if (local.test(url)) {
     if (!allowLocal) {

@@ -4,8 +4,8 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { checkCallOptions, refuseUnknown } from "../../src/execution/call_options.ts";
 import { isObject } from "../../src/sql/object.ts";
-import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
 import { isClient, isPool, isSql, type NeonClient, type NeonPool, type NeonSql } from "./client.ts";
 
@@ -64,12 +64,6 @@ const knownSocket: readonly string[] = ["webSocketConstructor", "wsProxy", "useS
 const usage = "a connection string, { connectionString }, or what you made with @neondatabase/serverless: " +
   "a neon() function, a Pool, a Client, or { sql, pool }";
 
-function refuseUnknown(options: object, names: readonly string[], what: string, instead = ""): void {
-  const unknown = Object.keys(options).find((key) => !names.includes(key));
-  if (unknown === undefined) return;
-  throw new ValidationError(`${what} has no option ${JSON.stringify(unknown)}; it takes ${names.join(", ")}${instead}`);
-}
-
 /** What was handed in, as parts; undefined when it is for Ledge to make. */
 export function partsOf(source: unknown): NeonParts | undefined {
   if (isSql(source)) return { sql: source };
@@ -91,7 +85,7 @@ export function partsOf(source: unknown): NeonParts | undefined {
   if (parts.sql === undefined && parts.pool === undefined && parts.client === undefined) {
     throw new ValidationError(`neon() takes ${usage}`);
   }
-  checkTimeout(parts.timeout);
+  checkCallOptions(parts);
   return parts;
 }
 
@@ -120,7 +114,7 @@ export function checkOptions(source: string | NeonOptions): Target {
       "neon() sends authToken over HTTP only, and a WebSocket would log in as somebody else; add webSocket: false",
     );
   }
-  checkTimeout(timeout);
+  checkCallOptions({ timeout });
   const { host, secrets, user, password, database } = parse(connectionString);
   if (host === "" || user === "" || database === "") {
     throw new ValidationError("neon() needs a user, a host and a database in its connection string");

@@ -4,9 +4,9 @@
  * @module
  */
 import { ValidationError } from "../../src/errors.ts";
+import { checkCallOptions, refuseUnknown } from "../../src/execution/call_options.ts";
 import { isObject } from "../../src/sql/object.ts";
 import type { Fetch } from "../shared/fetch.ts";
-import { checkTimeout } from "../shared/limits.ts";
 import { redactor } from "../shared/secrets.ts";
 import { isClient, type PlanetScaleClient } from "./client.ts";
 
@@ -68,22 +68,12 @@ const server: readonly string[] = ["autoIncrementIncrement", "guards", "timeout"
 const login: readonly string[] = ["url", "host", "username", "password", "fetch"];
 const usage = "{ host, username, password }, { url }, or a Client made with @planetscale/database";
 
-function refuseUnknown(options: object, own: readonly string[], what: string): void {
-  const names = [...own, ...server];
-  const unknown = Object.keys(options).find((key) => !names.includes(key));
-  if (unknown === undefined) return;
-  throw new ValidationError(
-    `${what} has no option ${JSON.stringify(unknown)}; it takes ${names.join(", ")}` +
-      (own === login ? ", and a Client made with @planetscale/database for all else" : ""),
-  );
-}
-
 /** What was handed in, as parts; undefined when it is for Ledge to make. */
 export function partsOf(source: unknown): PlanetScaleParts | undefined {
   if (isClient(source)) return { client: source };
   if (!isObject(source) || !("client" in source)) return undefined;
   const parts = source as PlanetScaleParts;
-  refuseUnknown(parts, ["client"], "planetscale() with a client");
+  refuseUnknown(parts, ["client", ...server], "planetscale() with a client");
   if (!isClient(parts.client)) {
     throw new ValidationError("planetscale() needs client to be a Client made with @planetscale/database");
   }
@@ -109,7 +99,8 @@ export function setupOf(parts: PlanetScaleParts): Setup {
 /** Checks the options. Throws a ValidationError, without the url or the password, for what cannot be honoured. */
 export function checkOptions(options: PlanetScaleOptions): Target {
   if (!isObject(options)) throw new ValidationError(`planetscale() takes ${usage}`);
-  refuseUnknown(options, login, "planetscale()");
+  const instead = ", and a Client made with @planetscale/database for all else";
+  refuseUnknown(options, [...login, ...server], "planetscale()", instead);
   const { url, host, fetch } = options;
   for (const name of ["url", "host", "username", "password"] as const) {
     const value = options[name];
@@ -164,7 +155,7 @@ function checkServer({ autoIncrementIncrement = 1, guards = "statement", timeout
   if (guards !== "statement" && guards !== "read") {
     throw new ValidationError(`planetscale() needs guards as "statement" or "read", got ${JSON.stringify(guards)}`);
   }
-  checkTimeout(timeout);
+  checkCallOptions({ timeout });
   return { autoIncrementIncrement, guards, timeout };
 }
 

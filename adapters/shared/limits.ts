@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { TimeoutError, ValidationError } from "../../src/errors.ts";
 import type { CallOptions } from "../../src/database.ts";
+import { TimeoutError } from "../../src/errors.ts";
+import { checkCallOptions } from "../../src/execution/call_options.ts";
 
 /** Thrown by {@linkcode withLimits} when a call was given up; never seen by users. */
 export class GivenUp {
@@ -28,24 +29,14 @@ export class GivenUp {
   }
 }
 
-const longestTimer = 0x7fff_ffff;
-
-/** Refuses a timeout that a timer cannot keep. Infinity means none. */
-export function checkTimeout(timeout: number | undefined = Infinity): void {
-  if (timeout === Infinity) return;
-  if (typeof timeout !== "number" || !(timeout > 0 && timeout <= longestTimer)) {
-    throw new ValidationError(`A timeout must be above 0 and at most ${longestTimer} ms, got ${String(timeout)}`);
-  }
-}
-
 /**
  * Runs `work` until it settles, the time is out or the signal aborts, whichever comes first; the last two throw a
  * {@linkcode GivenUp} at once, after `giveUp` has cancelled what can be cancelled. A late result is ignored. Nothing is
  * begun when the signal has aborted already. Neither the timer nor the listener outlives the call.
  */
 export async function withLimits<T>(options: CallOptions, work: () => Promise<T>, giveUp: () => void): Promise<T> {
+  checkCallOptions(options);
   const { signal, timeout = Infinity } = options;
-  checkTimeout(timeout);
   if (signal?.aborted) throw new GivenUp("abort", signal.reason, false);
   if (signal === undefined && timeout === Infinity) return await work();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -23,14 +23,14 @@ export function checkCallOptions({ signal, timeout }: CallOptions): void {
   }
 }
 
-/** Throws a ValidationError for an option that is not there, and for what are no options. */
-export function refuseUnknown(options: object, known: readonly string[], what: string): void {
+/** Throws a ValidationError for an option that is not there, and for what are no options; `instead` is said of the first. */
+export function refuseUnknown(options: object, known: readonly string[], what: string, instead = ""): void {
   if (!isObject(options)) {
     throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name) && (options as Record<string, unknown>)[name] !== undefined) {
-      throw new ValidationError(`${what} has no option ${quoted(name)}; there are ${known.join(", ")}`);
+      throw new ValidationError(`${what} has no option ${quoted(name)}; there are ${known.join(", ")}${instead}`);
     }
   }
 }
