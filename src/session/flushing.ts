@@ -27,7 +27,7 @@ const NO_CHANGES: Changes = {
   assignments: new Map(),
   links: [],
   relations: [],
-  taken: () => false,
+  keys: { isTaken: () => false, isSole: () => true },
 };
 
 /** What one database has to write, planned. */
