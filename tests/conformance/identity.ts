@@ -149,6 +149,23 @@ export function identitySuite(target: Target): void {
     assertEquals(await place.column("authors", "name"), ["Ann"]);
   });
 
+  test(target, "new instances that came by one key since they were added are refused at the flush", async (place) => {
+    await using session = place.session();
+    const [ann, bob] = session.addAll([new Author({ name: "Ann" }), new Author({ name: "Bob" })]);
+    const own = bob!.id;
+    for (const [one, other] of [[ann!, bob!], [bob!, ann!]] as const) {
+      const before = one.id;
+      one.id = other.id;
+      await refused(() => sendsNothing(place, () => session.commit()), ValidationError, "same key", "merge()");
+      one.id = before;
+      await session.rollback();
+      session.addAll([ann!, bob!]);
+    }
+    assertEquals(bob!.id, own);
+    await session.commit();
+    assertEquals(await place.rows("authors"), 2);
+  });
+
   test(target, "session.add() makes a detached instance persistent again, with its changes", async (place) => {
     const ann = new Author({ name: "Ann" });
     await place.save(ann);

@@ -7,7 +7,16 @@ import {
   assertThrows,
 } from "@std/assert";
 import { libsql } from "../../adapters/libsql_local.ts";
-import { createAll, InvalidStateError, model, Session, t, ValidationError } from "../../mod.ts";
+import {
+  CommitOutcomeUnknownError,
+  createAll,
+  InvalidStateError,
+  model,
+  Session,
+  sql,
+  t,
+  ValidationError,
+} from "../../mod.ts";
 
 class Book extends model("books", { id: t.uuid().primaryKey(), title: t.text() }) {}
 
@@ -34,6 +43,19 @@ Deno.test("session.rollback() without a transaction does nothing", async () => {
   await one.session.rollback();
   await one.session.rollback();
   assertEquals([one.session.state, one.session.inTransaction()], ["open", false]);
+});
+
+Deno.test("a commit whose answer cannot be read leaves new instances as they were, once it is rolled back", async () => {
+  class Visit extends model("visits", { id: t.uuid().primaryKey(), at: t.timestamp().serverDefault(sql`'then'`) }) {}
+  await using one = await place();
+  const { db, session } = one;
+  await createAll(db, [Visit]);
+  const [book, visit] = session.addAll([new Book({ title: "a" }), new Visit({})]);
+  const error = await assertRejects(() => session.commit(), CommitOutcomeUnknownError);
+  assertStringIncludes(String(error.cause), "could not be read");
+  await session.rollback();
+  assertEquals([book!, visit!].map((instance) => session.inspect(instance).state), ["transient", "transient"]);
+  assertEquals(await session.query(Book).count(), 1);
 });
 
 Deno.test("session.rollback() waits for reads that are under way", async () => {
