@@ -237,8 +237,8 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       expectValues(call, values);
       const relations: Readonly<Record<string, unknown>> = relationsOf(this);
       let links: Values | null = null;
-      for (const property of Object.keys(values)) {
-        if (!Object.hasOwn(relations, property)) continue;
+      for (const property in relations) {
+        if (!Object.hasOwn(values, property)) continue;
         (links ??= {})[property] = related(call, property, relations[property], values[property]);
       }
       if (links === null) return new this(values, call);
