@@ -24,8 +24,12 @@ import { type Kind, KINDS, type Work, WORKS } from "./workloads.ts";
 
 /** Milliseconds added to each request. */
 const LATENCIES = [0, 20];
-/** Samples of each contender that are thrown away first, by latency: at the first one code is being compiled. */
+/**
+ * Samples of each contender that are thrown away first, by latency: at the first one code is being compiled. Of work that
+ * takes seconds there are fewer.
+ */
 const WARM_UPS = [60, 10];
+const FEW_WARM_UPS = [1, 0];
 /** Milliseconds of one contender in one workload, after which it skips the remaining rounds. */
 const ENOUGH = 2000;
 /** A peer that fails is left out; Ledge and the driver must not fail. */
@@ -117,11 +121,13 @@ async function compare(kind: Kind, options: Options, missing: ReadonlyMap<string
   }
   const tables = new Map<number, Line[]>(LATENCIES.map((latency) => [latency, []]));
   for (const work of options.works) {
+    // Before the first latency alone: with the last object of a kind V8 drops the code that was compiled for it.
+    for (const rival of rivals) await rival.collect();
     for (const [pass, latency] of LATENCIES.entries()) { // one after the other, while its code is compiled
       await server.latency(latency);
       const samples = await rounds(server, work, rivals, {
         runs: Math.min(options.runs, work.most ?? options.runs),
-        warmUp: work.most !== undefined ? 0 : WARM_UPS[pass]!,
+        warmUp: (work.most === undefined ? WARM_UPS : FEW_WARM_UPS)[pass]!,
         enough: ENOUGH,
         mayFail,
       });

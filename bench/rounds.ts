@@ -59,7 +59,6 @@ export async function rounds(
   const able = rivals.filter((rival) => rival.can(work.id));
   const samples = new Map<string, Sample[]>(able.map(({ name }) => [name, []]));
   const spent = new Map<string, number>();
-  for (const rival of able) await rival.collect();
   for (let round = -warmUp; round < runs; round++) {
     if (round === 0) spent.clear();
     const first = (round + warmUp) % able.length;
