@@ -41,7 +41,7 @@ export function checkOptions(options: LibsqlOptions, allowLocal: boolean): Targe
   if (!isObject(options)) {
     throw new ValidationError("libsql() takes { url, authToken } or a client made with createClient of @libsql/client");
   }
-  refuseUnknown(options, known, "libsql()", ", and a client made with createClient of @libsql/client for all else");
+  refuseUnknown(options, known, "libsql()", "; pass a client made with createClient of @libsql/client for all else");
   const { url, authToken, fetch, timeout } = options;
   if (typeof url !== "string") throw new ValidationError(`libsql() needs a url as text, got ${typeof url}`);
   if (authToken !== undefined && typeof authToken !== "string") {

@@ -85,7 +85,7 @@ export function partsOf(source: unknown): NeonParts | undefined {
   if (parts.sql === undefined && parts.pool === undefined && parts.client === undefined) {
     throw new ValidationError(`neon() takes ${usage}`);
   }
-  checkCallOptions(parts);
+  checkCallOptions({ timeout: parts.timeout });
   return parts;
 }
 
@@ -93,7 +93,7 @@ export function partsOf(source: unknown): NeonParts | undefined {
 export function checkOptions(source: string | NeonOptions): Target {
   const options: NeonOptions = typeof source === "string" ? { connectionString: source } : source;
   if (!isObject(options)) throw new ValidationError(`neon() takes ${usage}`);
-  const instead = ", and what you made with the driver for all else";
+  const instead = "; pass what you made with the driver for all else";
   refuseUnknown(options, known, "neon()", instead);
   const { connectionString, authToken, http = true, webSocket = true, timeout } = options;
   if (typeof connectionString !== "string") {

@@ -99,7 +99,7 @@ export function setupOf(parts: PlanetScaleParts): Setup {
 /** Checks the options. Throws a ValidationError, without the url or the password, for what cannot be honoured. */
 export function checkOptions(options: PlanetScaleOptions): Target {
   if (!isObject(options)) throw new ValidationError(`planetscale() takes ${usage}`);
-  const instead = ", and a Client made with @planetscale/database for all else";
+  const instead = "; pass a Client made with @planetscale/database for all else";
   refuseUnknown(options, [...login, ...server], "planetscale()", instead);
   const { url, host, fetch } = options;
   for (const name of ["url", "host", "username", "password"] as const) {

@@ -23,7 +23,7 @@ export function checkCallOptions({ signal, timeout }: CallOptions): void {
   }
 }
 
-/** Throws a ValidationError for an option that is not there, and for what are no options; `instead` is said of the first. */
+/** Throws a ValidationError for an option that is not there, whose message `instead` ends, and for what are no options. */
 export function refuseUnknown(options: object, known: readonly string[], what: string, instead = ""): void {
   if (!isObject(options)) {
     throw new ValidationError(`${what} takes its options as an object; there are ${known.join(", ")}`);

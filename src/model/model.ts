@@ -25,8 +25,7 @@ type Values = Record<string, unknown>;
 
 /** The class as the code here sees it; the user's types are in {@linkcode ModelClass}. */
 interface RuntimeModel {
-  /** `call` is what messages name it by. */
-  new (values: Values, call?: string): Values;
+  new (values: Values): Values;
   readonly name: string;
   readonly columns: Columns;
   readonly relations?: Readonly<Record<string, unknown>>;
@@ -214,9 +213,9 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
     static readonly schema: string | null = options.schema ?? null;
     static readonly columns: C = declared;
 
-    constructor(values: Values, call?: string) {
+    constructor(values: Values) {
       const model = new.target as unknown as RuntimeModel;
-      call ??= `new ${model.name}()`;
+      const call = `new ${model.name}()`;
       expectValues(call, values);
       for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
       const family = familyOf(model);
@@ -237,16 +236,17 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
       expectValues(call, values);
       const relations: Readonly<Record<string, unknown>> = relationsOf(this);
       let links: Values | null = null;
-      for (const property in relations) {
-        if (!Object.hasOwn(values, property)) continue;
-        (links ??= {})[property] = related(call, property, relations[property], values[property]);
+      for (const property of Object.keys(values)) {
+        const value = values[property];
+        if (!Object.hasOwn(relations, property)) expectValue(call, this, property, value);
+        else (links ??= {})[property] = related(call, property, relations[property], value);
       }
-      if (links === null) return new this(values, call);
+      if (links === null) return new this(values);
       const scalars: Values = {};
       for (const property of Object.keys(values)) {
         if (!Object.hasOwn(links, property)) scalars[property] = values[property];
       }
-      return Object.assign(new this(scalars, call), links);
+      return Object.assign(new this(scalars), links);
     }
   }
   return Model as unknown as ModelClass<C>;

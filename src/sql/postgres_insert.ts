@@ -43,9 +43,10 @@ function insertRows(
   batch: Batch,
 ): void {
   const { table, columns, returning, firstOrdinal } = insert;
+  const part = insert.rows.slice(from, to);
   const draft = new Draft();
   if (missing.length === 0 && returning.length === 0) {
-    const plain = addPlainRows(draft, { table, columns, rows: insert.rows.slice(from, to) });
+    const plain = addPlainRows(draft, { table, columns, rows: part });
     if (plain !== null) {
       const values = columns.map(({ name }) => `p.${quote(name)}`).join(", ");
       const into = `${tableName(table)} (${columnNames(columns, batch.dialect)})`;
@@ -57,7 +58,7 @@ function insertRows(
   const rows = addRows(draft, {
     table,
     columns,
-    rows: insert.rows.slice(from, to),
+    rows: part,
     first: from,
     drawn: { columns: missing, expressions, run },
   }, batch.keys);

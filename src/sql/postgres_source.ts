@@ -3,7 +3,7 @@
  * dialect share.
  *
  * Rows travel as one JSON parameter and take their types from the table itself (json_populate_record), so that a
- * statement's text depends neither on their number nor on their values, and native enumerations, domains and the like
+ * statement's text depends neither on their number nor, but for JSON's null, on their values, and native enumerations, domains and the like
  * need no declaration. Each row is `[mask, record, before, key, …]`: a character a column of which the rows differ in
  * more than the value, the values by column name, what the row must still hold, and the places of keys made in this
  * batch. A column of a domain that is NOT NULL must be in every row, since PostgreSQL checks what a record leaves out;

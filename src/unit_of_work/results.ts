@@ -94,8 +94,7 @@ function cellsToken(cells: readonly SqlValue[]): string {
 
 /**
  * Brings the instances of a plan that was carried out up to date. What the caller changed while it was under way stays a
- * change. `before` are those that the same flush inserted into other databases. What a rollback would put back is kept,
- * unless it is committed. O(rows × columns).
+ * change. `before` are those that the same flush inserted into other databases. O(rows × columns).
  */
 export function applyResults(
   tracker: Tracker,
@@ -103,10 +102,7 @@ export function applyResults(
   plan: Plan,
   made: MadeValues,
   before: Iterable<InstanceState> = [],
-  isCommitted = false,
 ): void {
-  // A commit that gave nothing to read cannot fail any more: nothing of what is new in it will be put back.
-  const keepsNew = !isCommitted || made.size > 0;
   const gone: InstanceState[] = [...plan.replaced.keys()];
   const inserted = new Set<InstanceState>(before);
   for (const { state } of plan.relations) if (state.snapshot === null) inserted.add(state);
@@ -122,10 +118,7 @@ export function applyResults(
         moved.push(row);
       }
       if (row.kind === "delete") gone.push(state);
-      else {
-        if (keepsNew || row.kind !== "insert") tracker.touch(state);
-        applyWritten(tracker, dialect, row, returning, made.get(row));
-      }
+      else applyWritten(tracker, dialect, row, returning, made.get(row));
     }
   }
   for (const state of gone) {
@@ -152,7 +145,7 @@ export function applyResults(
 /** Applies the results of a commit that has succeeded; an error here must not look as if nothing had been written. */
 export function applyCommitted(tracker: Tracker, dialect: Dialect, plan: Plan, made: MadeValues): void {
   try {
-    applyResults(tracker, dialect, plan, made, [], true);
+    applyResults(tracker, dialect, plan, made);
   } catch (cause) {
     throw new DatabaseError("The commit was applied, but what it returned could not be read", {
       cause,
@@ -174,6 +167,7 @@ function applyWritten(
 ): void {
   const state = row.state!;
   const { mapper } = state;
+  tracker.touch(state);
   for (const { column, cell, was } of row.sets) {
     setValue(row, dialect, column, cell, peek(state, column.property) === was);
   }

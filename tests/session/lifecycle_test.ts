@@ -10,6 +10,7 @@ import { libsql } from "../../adapters/libsql_local.ts";
 import {
   CommitOutcomeUnknownError,
   createAll,
+  hasMany,
   InvalidStateError,
   model,
   Session,
@@ -56,6 +57,23 @@ Deno.test("a commit whose answer cannot be read leaves new instances as they wer
   await session.rollback();
   assertEquals([book!, visit!].map((instance) => session.inspect(instance).state), ["transient", "transient"]);
   assertEquals(await session.query(Book).count(), 1);
+});
+
+Deno.test("a commit that cannot be brought to an instance leaves all as they were, once it is rolled back", async () => {
+  class Page extends model("pages", { id: t.uuid().primaryKey(), bookId: t.uuid("book_id").foreignKey() }) {}
+  class Shelf extends model("shelves", { id: t.uuid().primaryKey() }) {
+    declare pages?: Page[];
+    static relations = { pages: hasMany(() => Page, "bookId", { cascade: ["save"] }) };
+  }
+  await using one = await place();
+  const { db, session } = one;
+  await createAll(db, [Shelf, Page]);
+  const pages = [new Page({} as never), Object.freeze(new Page({} as never))];
+  const shelf = session.add(Shelf.create({ pages }));
+  await assertRejects(() => session.commit(), CommitOutcomeUnknownError);
+  await session.rollback();
+  assertEquals([shelf, ...pages].map((instance) => session.inspect(instance).state), Array(3).fill("transient"));
+  assertEquals([shelf.pages?.length, Object.hasOwn(pages[0]!, "bookId")], [2, false]);
 });
 
 Deno.test("session.rollback() waits for reads that are under way", async () => {
