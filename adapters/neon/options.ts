@@ -73,12 +73,13 @@ export function partsOf(source: unknown): NeonParts | undefined {
   if (!("sql" in source || "pool" in source || "client" in source)) return undefined;
   const parts = source as NeonParts;
   refuseUnknown(parts, knownParts, "neon() of what you made");
-  const refuse = (name: string, what: string) => {
+  const expect = (name: "sql" | "pool" | "client", isOne: (value: unknown) => boolean, what: string) => {
+    if (parts[name] === undefined || isOne(parts[name])) return;
     throw new ValidationError(`neon() needs ${name} to be ${what} of @neondatabase/serverless`);
   };
-  if (parts.sql !== undefined && !isSql(parts.sql)) refuse("sql", "a function made with neon()");
-  if (parts.pool !== undefined && !isPool(parts.pool)) refuse("pool", "a Pool");
-  if (parts.client !== undefined && !isClient(parts.client)) refuse("client", "a Client");
+  expect("sql", isSql, "a function made with neon()");
+  expect("pool", isPool, "a Pool");
+  expect("client", isClient, "a Client");
   if (parts.pool !== undefined && parts.client !== undefined) {
     throw new ValidationError("neon() takes a pool or a client, not both");
   }

@@ -5,6 +5,7 @@
  */
 import { UnsupportedError, ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
+import { columnName as propertyName } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { Sql, writeSql } from "../sql/tag.ts";
 import type { SqlValue } from "../sql/statement.ts";
@@ -35,7 +36,7 @@ export function encodeCell(
   value: unknown,
   { mapper, dialect }: Omit<QueryContext, "params">,
 ): SqlValue {
-  const name = `${column.model}.${column.property}`;
+  const name = propertyName(column);
   if (value === undefined) throw new ValidationError(`Cannot write undefined to ${name}; leave it out, or use null`);
   if (value !== null || column.type.name === "json" && !column.nullable) {
     return mapper.codecs(dialect)[column.index]!.encode(value, column);

@@ -9,6 +9,7 @@ import { checkKind } from "../model/family.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import type { Assign } from "../model/query_types.ts";
 import type { ColumnsOf, Entity, Insert } from "../model/types.ts";
+import { columnName as propertyName } from "../sql/codecs.ts";
 import { columnNames } from "../sql/ddl.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { isObject } from "../sql/object.ts";
@@ -179,7 +180,7 @@ function cellsOf(mapper: Mapper, row: object, dialect: Dialect): Map<MappedColum
 function absent(column: MappedColumn): null {
   if (column.nullable && column.serverDefault === null) return null;
   throw new ValidationError(
-    `${column.model}.${column.property} is given by some rows only; give it in each, or insert apart`,
+    `${propertyName(column)} is given by some rows only; give it in each, or insert apart`,
   );
 }
 

@@ -9,6 +9,7 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn } from "../model/mapper.ts";
+import { columnName as propertyName } from "../sql/codecs.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { Sql } from "../sql/tag.ts";
@@ -136,7 +137,7 @@ function fits(column: MappedColumn, value: SqlValue, dialect: Dialect): boolean 
 function markOf(order: readonly KeysetColumn[]): string {
   let hash = 0x811c9dc5;
   for (const { column, descending } of order) {
-    for (const char of `${column.model}.${column.property} ${descending};`) {
+    for (const char of `${propertyName(column)} ${descending};`) {
       hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
     }
   }

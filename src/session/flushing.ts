@@ -27,7 +27,7 @@ const NO_CHANGES: Changes = {
   assignments: new Map(),
   links: [],
   relations: [],
-  keys: { isTaken: () => false, isSole: () => true },
+  taken: () => false,
 };
 
 /** What one database has to write, planned. */

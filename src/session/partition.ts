@@ -49,9 +49,9 @@ export function partition(branches: Branches, changes: Changes, bulk: readonly R
   const of = (branch: Branch): Draft => {
     let draft = drafts.get(branch);
     if (draft === undefined) {
-      const { assignments, keys } = changes;
+      const { assignments, taken } = changes;
       const own = { inserts: [], updates: [], deletes: new Set<InstanceState>(), links: [], relations: [] };
-      drafts.set(branch, draft = { branch, changes: { ...own, assignments, keys }, bulk: [] });
+      drafts.set(branch, draft = { branch, changes: { ...own, assignments, taken }, bulk: [] });
     }
     return draft;
   };

@@ -98,7 +98,9 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 /** Bytes as hexadecimal digits, two each. */
 export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let digits = "";
+  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
+  return digits;
 }
 
 /** Whether the value is an ArrayBuffer, of whatever realm. */

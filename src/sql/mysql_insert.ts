@@ -7,6 +7,7 @@
  */
 import { UnsupportedError, ValidationError } from "../errors.ts";
 import { known } from "./cell.ts";
+import { columnName } from "./codecs.ts";
 import { columnNames } from "./ddl.ts";
 import type { Dialect } from "./dialect.ts";
 import { type Batch, push } from "./mysql_batch.ts";
@@ -64,7 +65,7 @@ function madeKeys({ table, columns }: InsertStep): readonly ColumnInfo[] {
     const isKnown = column === table.identity || column.serverDefault !== null;
     if (isKnown && table.key.length === 1) continue;
     throw new UnsupportedError(
-      `The key ${column.model}.${column.property} that the database makes cannot be known in MySQL; ` +
+      `The key ${columnName(column)} that the database makes cannot be known in MySQL; ` +
         (isKnown
           ? "it is a part of a key: give it a value, or a default in place of the serverDefault"
           : "give it a value, a serverDefault, or declare it t.identity() and the only key"),

@@ -22,6 +22,7 @@ import {
   columnName,
   dateText,
   decodeText,
+  hexOf,
   isBytes,
   isCalendarDate,
   isDate,
@@ -69,9 +70,7 @@ function checkNumber(value: unknown, column: ColumnInfo): number {
 
 /** `\x` and two digits a byte. */
 export function hex(bytes: Uint8Array): string {
-  let text = "\\x";
-  for (const byte of bytes) text += byte < 16 ? `0${byte.toString(16)}` : byte.toString(16);
-  return text;
+  return `\\x${hexOf(bytes)}`;
 }
 
 function unhex(text: string): Uint8Array | null {

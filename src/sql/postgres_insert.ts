@@ -45,17 +45,11 @@ function insertRows(
   const { table, columns, returning, firstOrdinal } = insert;
   const part = insert.rows.slice(from, to);
   const draft = new Draft();
-  if (missing.length === 0 && returning.length === 0) {
-    const plain = addPlainRows(draft, { table, columns, rows: part });
-    if (plain !== null) {
-      const values = columns.map(({ name }) => `p.${quote(name)}`).join(", ");
-      const into = `${tableName(table)} (${columnNames(columns, batch.dialect)})`;
-      return push(batch, step, draft.statement(`INSERT INTO ${into} SELECT ${values} FROM ${plain}`), [from, to]);
-    }
-  }
+  const givesNothing = missing.length === 0 && returning.length === 0;
+  const plain = givesNothing ? addPlainRows(draft, { table, columns, rows: part }) : null;
   const expressions = missing.map((column) => drawKey(column, table, draft, batch));
   const run = firstOrdinal === null ? null : batch.keys.add(table, firstOrdinal + from, to - from);
-  const rows = addRows(draft, {
+  const rows = plain ?? addRows(draft, {
     table,
     columns,
     rows: part,
@@ -70,11 +64,8 @@ function insertRows(
   const overriding = missing.some((column) => column.type.name === "identity") ? " OVERRIDING SYSTEM VALUE" : "";
   const write =
     `INSERT INTO ${tableName(table)} (${columnNames([...missing, ...columns], batch.dialect)})${overriding} ` +
-    `SELECT ${[...rows.drawn, ...rows.values].join(", ")} FROM ledge_r AS r ORDER BY r.ord`;
-  if (missing.length === 0 && returning.length === 0) {
-    push(batch, step, draft.statement(write), [from, to]);
-    return;
-  }
+    `SELECT ${[...rows.drawn, ...rows.values].join(", ")} FROM ${plain?.from ?? "ledge_r AS r ORDER BY r.ord"}`;
+  if (givesNothing) return push(batch, step, draft.statement(write), [from, to]);
   let source = "ledge_r AS r";
   // Only what the database alone knows is asked for: RETURNING needs a policy that lets the rows be read.
   if (returning.length === 0) draft.with("ledge_i", write);

@@ -16,7 +16,7 @@
  * @module
  */
 import { isOpenKey, known, type OpenKey } from "./cell.ts";
-import { isBytes } from "./codecs.ts";
+import { columnName, isBytes } from "./codecs.ts";
 import type { KeyLedger, Run } from "./postgres_keys.ts";
 import { nullRow, quote } from "./postgres_types.ts";
 import type { SqlValue, Statement } from "./statement.ts";
@@ -148,19 +148,20 @@ export function addRows(draft: Draft, spec: RowsSpec, keys: KeyLedger): Rows {
 }
 
 /**
- * The rows as the function `p`, where each has a value known by now in every column: null otherwise. The database is
- * through with them in four fifths of the time, as nothing has to be taken apart or kept.
+ * The rows as a function to select from, where each has a value known by now in every column: null otherwise. The database
+ * is through with them in four fifths of the time, as nothing has to be taken apart or kept.
  */
 export function addPlainRows(
   draft: Draft,
   { table, columns, rows }: Pick<RowsSpec, "table" | "columns" | "rows">,
-): string | null {
+): (Pick<Rows, "values" | "drawn"> & { readonly from: string }) | null {
   const names = namesOf(columns);
-  const isPlain = (cell: Cell, i: number): boolean =>
-    cell !== undefined && !isOpenKey(cell) && !(cell === "null" && columns[i]!.type.name === "json");
-  if (!rows.every((row) => columns.every((_, i) => isPlain(row[i], i)))) return null;
+  const isPlain = ({ type }: ColumnInfo, cell: Cell): boolean =>
+    cell !== undefined && !isOpenKey(cell) && (cell !== "null" || type.name !== "json");
+  if (!rows.every((row) => columns.every((column, i) => isPlain(column, row[i])))) return null;
   const json = rows.map((row) => record(columns, names, row));
-  return `json_populate_recordset(${nullRow(table)}, ${draft.bind(`[${json.join(",")}]`)}::json) AS p`;
+  const from = `json_populate_recordset(${nullRow(table)}, ${draft.bind(`[${json.join(",")}]`)}::json) AS p`;
+  return { values: columns.map(({ name }) => `p.${quote(name)}`), drawn: [], from };
 }
 
 /** A text a row, of 0 and 1, for what is true of some rows only. */
@@ -227,6 +228,6 @@ function jsonValue(column: ColumnInfo, cell: Cell): string {
   // A json value is JSON text already: the column takes it as it is.
   if (column.type.name === "json" && typeof value === "string") return value;
   if (typeof value === "bigint") return String(value);
-  if (isBytes(value)) throw new Error(`${column.model}.${column.property} was not encoded`);
+  if (isBytes(value)) throw new Error(`${columnName(column)} was not encoded`);
   return JSON.stringify(value);
 }

@@ -143,18 +143,6 @@ export class Tracker {
     return holder !== undefined && !this.removed.has(holder) ? holder : undefined;
   }
 
-  /** Whether a key belongs to a persistent instance. */
-  isTaken(mapper: Mapper, key: KeyToken): boolean {
-    return this.identity.holder(mapper, key) !== undefined;
-  }
-
-  /** Whether a pending instance has no key, or one that it was added with and no persistent instance has. */
-  isSole(state: InstanceState): boolean {
-    const { mapper } = state;
-    const key = instanceKey(mapper, state.instance);
-    return key === null || this.#pendingKeys.get(mapper.root, key) === state && !this.isTaken(mapper, key);
-  }
-
   /** The pending instance that was added with a key and still has it. */
   pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
     const holder = this.#pendingKeys.get(mapper.root, key);

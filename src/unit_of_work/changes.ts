@@ -43,15 +43,8 @@ export interface Changes {
   readonly links: readonly LinkChange[];
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
-  readonly keys: Keys;
-}
-
-/** Who has which key in a session. */
-export interface Keys {
   /** Whether a key belongs to a row that is loaded. */
-  isTaken(mapper: Mapper, key: KeyToken): boolean;
-  /** Whether a new instance has no key yet, or is the only one in the session with its own; it may be false of one that is. */
-  isSole(state: InstanceState): boolean;
+  taken(mapper: Mapper, key: KeyToken): boolean;
 }
 
 /** Collects what a session has to write. O(instances × columns), as it must look at each. */
@@ -79,7 +72,7 @@ export function collectChanges(tracker: Tracker): Changes {
     assignments: relations.assignments,
     links: relations.links,
     relations: writtenRelations(tracker),
-    keys: tracker,
+    taken: (mapper, key) => tracker.identity.holder(mapper, key) !== undefined,
   };
 }
 
@@ -224,7 +217,7 @@ export function changesOf(changes: Changes, objects: Iterable<object>): Changes 
     updates: changes.updates.filter(({ state }) => wanted.has(state)),
     deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
     assignments: changes.assignments,
-    keys: changes.keys,
+    taken: changes.taken,
     links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
     // A collection counts as written only with all of its members.
     relations: changes.relations.filter(({ state, members }) =>

@@ -14,7 +14,6 @@ import { instanceKey, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import type { Changes } from "./changes.ts";
-import type { Assignment } from "./relations.ts";
 import { isKeyRef } from "./row_change.ts";
 
 /** The keys of the instances of a flush, and what their relations give to foreign keys. */
@@ -23,8 +22,7 @@ export class KeyCells {
   readonly #changes: Changes;
   /** The keys that the server makes, by the instance that will have them. */
   readonly #refs: Map<InstanceState, KeyRef> = new Map();
-  /** What the last child with parents was given: siblings mostly come together. */
-  #last: { readonly assignments: readonly Assignment[]; readonly cells: readonly Cell[] } | null = null;
+  #last: { readonly parent: InstanceState; readonly key: readonly Cell[] } | null = null;
 
   constructor(dialect: Dialect, changes: Changes) {
     this.#dialect = dialect;
@@ -84,7 +82,6 @@ export class KeyCells {
   ofParents(state: InstanceState): readonly Cell[] | null {
     const assignments = this.#changes.assignments.get(state);
     if (assignments === undefined) return null;
-    if (this.#last?.assignments === assignments) return this.#last.cells;
     const cells: Cell[] = new Array(state.mapper.columns.length);
     for (const { columns, parent, source } of assignments) {
       const key = parent === null ? null : this.#ofParent(parent, source);
@@ -101,18 +98,20 @@ export class KeyCells {
         cells[column.index] = cell;
       }
     }
-    this.#last = { assignments, cells };
     return cells;
   }
 
-  /** The key of a parent. */
+  /** The key of a parent. Children of one parent mostly come together, so the last one is kept. */
   #ofParent(parent: InstanceState, source: string): readonly Cell[] {
+    if (this.#last?.parent === parent) return this.#last.key;
     const going = this.#changes.deletes.has(parent);
     if (going || isGone(parent)) {
       const why = going ? "is to be deleted" : "was deleted";
       throw new ValidationError(`${source} refers to ${label(parent)}, which ${why}; give it another parent`);
     }
-    return parent.mapper.key.map((_, i) => this.at(parent, i));
+    const key = parent.mapper.key.map((_, i) => this.at(parent, i));
+    this.#last = { parent, key };
+    return key;
   }
 }
 

@@ -48,11 +48,9 @@ export function assignmentOf(
 
 /** What changed in the relations of a session. */
 export class RelationChanges {
-  readonly assignments: Map<InstanceState, readonly Assignment[]> = new Map();
+  readonly assignments: Map<InstanceState, Assignment[]> = new Map();
   readonly orphans: Orphan[] = [];
   readonly links: LinkChange[] = [];
-  /** That of the last child with one: siblings mostly come together, and share it. */
-  #last: readonly [Assignment] | null = null;
 
   /** Gives a child a parent. Two relations that say different things are a ValidationError naming both. */
   assign(child: InstanceState, columns: readonly MappedColumn[], parent: InstanceState | null, source: string): void {
@@ -67,13 +65,9 @@ export class RelationChanges {
     }
     if (other !== undefined) return;
     const ofChild = this.assignments.get(child);
-    const last = this.#last?.[0];
-    if (ofChild !== undefined) this.assignments.set(child, [...ofChild, { columns, parent, source }]);
-    else {
-      const isSame = last?.columns === columns && last.parent === parent && last.source === source;
-      if (!isSame) this.#last = [{ columns, parent, source }];
-      this.assignments.set(child, this.#last!);
-    }
+    const assignment = { columns, parent, source };
+    if (ofChild === undefined) this.assignments.set(child, [assignment]);
+    else ofChild.push(assignment);
   }
 
   /** The assignment of a child's foreign key, if a relation changed it. */

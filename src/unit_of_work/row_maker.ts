@@ -40,26 +40,12 @@ export class RowMaker {
 
   /** Every row to write, in no particular order. Throws a ValidationError for the first value that cannot be written. */
   make(): RowChange[] {
-    const { inserts, updates, deletes, keys } = this.#changes;
-    // The common case first: no two instances have one key.
-    const rows: RowChange[] = inserts.every((state) => keys.isSole(state))
-      ? inserts.map((state) => this.#insert(state))
-      : this.#insertOrReplace();
-    for (const changed of updates) {
-      const row = this.#update(changed);
-      if (row !== null) rows.push(row);
-    }
-    for (const state of deletes) if (!this.replaced.has(state)) rows.push(this.#delete(state));
-    return [...rows, ...linkRows(this.#changes, this.#keys)];
-  }
-
-  /** The rows of new instances, some of which may have the key of another. */
-  #insertOrReplace(): RowChange[] {
-    const { inserts, deletes, keys } = this.#changes;
+    const { inserts, updates, deletes } = this.#changes;
     const doomed = new ByKey<Mapper, InstanceState>();
     for (const state of deletes) doomed.set(state.mapper.root, state.key!, state);
+    const rows: RowChange[] = [];
     const taken = new ByKey<Mapper, InstanceState>();
-    return inserts.map((state) => {
+    for (const state of inserts) {
       const { mapper } = state;
       const key = instanceKey(mapper, state.instance);
       const old = key === null ? undefined : doomed.get(mapper.root, key);
@@ -69,15 +55,21 @@ export class RowMaker {
             `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,
           );
         }
-        if (old === undefined && keys.isTaken(mapper, key)) {
+        if (old === undefined && this.#changes.taken(mapper, key)) {
           throw new ValidationError(
             `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
           );
         }
         taken.set(mapper.root, key, state);
       }
-      return old === undefined ? this.#insert(state) : this.#replace(state, old);
-    });
+      rows.push(old === undefined ? this.#insert(state) : this.#replace(state, old));
+    }
+    for (const changed of updates) {
+      const row = this.#update(changed);
+      if (row !== null) rows.push(row);
+    }
+    for (const state of deletes) if (!this.replaced.has(state)) rows.push(this.#delete(state));
+    return [...rows, ...linkRows(this.#changes, this.#keys)];
   }
 
   #insert(state: InstanceState): RowDraft {

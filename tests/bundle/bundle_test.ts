@@ -8,7 +8,7 @@ import { bundle, leftovers, programOf } from "./bundling.ts";
 import { ADDED, CORE, kibibytes, readmeTable, sizeTable, WHOLE } from "./table.ts";
 
 /** What the core with an adapter has to stay below, in KiB with gzip: little more than the largest has. */
-const CEILING = 79;
+const CEILING = 78;
 
 /** What it was meant to have, printed beside what it has. */
 const GOAL = 20;

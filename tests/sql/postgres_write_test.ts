@@ -96,7 +96,7 @@ Deno.test("compile() asks for nothing back when the rows bring their keys, unles
   await using engine = await library();
   const plain = await engine.commit(insert(authors, ["id", "name"], [[90, "Dee"], [80, "Eve"]]));
   assertEquals([plain.compiled[0]!.match, plain.rows, plain.affected], [null, [[]], [2]]);
-  // Rows alike are read as an array of records, which takes the database four fifths of what ledge_r does.
+  // Rows that say all of their columns are read as an array of records.
   const texts = (rows: readonly Cell[][]) =>
     postgres.compile([insert(authors, ["id", "name"], rows)])[0]!.statement.sql;
   assertEquals([[[70, "Dee"]], [[70, undefined]]].map((rows) => texts(rows).includes("ledge_r")), [false, true]);
