@@ -155,7 +155,7 @@ for (const latency of [0, 20]) {
   for (let round = -runs; round < runs; round++) { // the first half while code is being compiled
     for (let at = 0; at < taken.length; at++) { // the first to run changes
       const i = (at + round + runs) % taken.length;
-      for (const statement of work.reset) await server.query(statement);
+      for (const statement of work.reset(server.kind)) await server.query(statement);
       const [cpu, start] = [process.cpuUsage(), performance.now()];
       if (await run[i]!(round) !== work.entities) throw new Error("The work was not done");
       const wall = performance.now() - start;

@@ -23,7 +23,7 @@ let turn = 1000;
 
 /** Runs a workload as often as a sample wants it and says what one time took. Fails unless the work was done. */
 async function take(server: Server, work: Work, rival: Rival): Promise<Sample> {
-  for (const statement of work.reset) await server.query(statement);
+  for (const statement of work.reset(server.kind)) await server.query(statement);
   await server.count();
   const turns = Array.from({ length: work.repeat }, () => ++turn);
   const { handled, wall, cpu } = await rival.take(work.id, turns);

@@ -31,17 +31,19 @@ type Order =
 
 /** A server that runs. */
 export class Server implements AsyncDisposable {
+  readonly kind: Kind;
   readonly url: string;
   readonly #child: Child;
 
-  private constructor(child: Child) {
+  private constructor(kind: Kind, child: Child) {
+    this.kind = kind;
     this.#child = child;
     this.url = String(child.hello);
   }
 
   /** Starts one on an empty database; rejects with the reason where the machine has no such database. */
   static async start(kind: Kind): Promise<Server> {
-    return new Server(await Child.start(["run", "-A", import.meta.filename!, kind]));
+    return new Server(kind, await Child.start(["run", "-A", import.meta.filename!, kind]));
   }
 
   /** Milliseconds added to each request from now on. */
