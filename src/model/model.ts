@@ -60,10 +60,15 @@ export function expectColumns(call: string, columns: Columns): void {
   }
 }
 
-function expectValues(call: string, values: unknown): asserts values is Values {
+/** What a call is called in a message. Written out only there: each new instance makes one or two calls. */
+type Call = (model: RuntimeModel) => string;
+const byNew: Call = (model) => `new ${model.name}()`;
+const byCreate: Call = (model) => `${model.name}.create()`;
+
+function expectValues(call: Call, model: RuntimeModel, values: unknown): asserts values is Values {
   if (!isObject(values) || Array.isArray(values)) {
     throw new ValidationError(
-      `${call} needs an object of values, not ${
+      `${call(model)} needs an object of values, not ${
         values === null ? "null" : Array.isArray(values) ? "an array" : typeof values
       }`,
     );
@@ -71,27 +76,29 @@ function expectValues(call: string, values: unknown): asserts values is Values {
 }
 
 /** Refuses what a property cannot be given. Own properties only are looked at, so that `__proto__` is but a name. */
-function expectValue(call: string, model: RuntimeModel, property: string, value: unknown): void {
+function expectValue(call: Call, model: RuntimeModel, property: string, value: unknown): void {
   const column = Object.hasOwn(model.columns, property) ? model.columns[property] : undefined;
   if (column !== undefined && value !== undefined && column.spec.generated === null) return;
   const name = quoted(property);
   if (column === undefined) {
     const relations = relationsOf(model);
     if (Object.hasOwn(relations, property)) {
-      throw new ValidationError(`${call} takes columns only: use ${model.name}.create() to give the relation ${name}`);
+      throw new ValidationError(
+        `${call(model)} takes columns only: use ${model.name}.create() to give the relation ${name}`,
+      );
     }
     const near = nearest(property, [...Object.keys(model.columns), ...Object.keys(relations)]);
     throw new ValidationError(
-      `${call} was given ${name}, which is no property of ${model.name}: ` +
+      `${call(model)} was given ${name}, which is no property of ${model.name}: ` +
         (near === null
           ? `its columns are ${Object.keys(model.columns).join(", ")}`
           : `did you mean ${JSON.stringify(near)}?`),
     );
   }
   if (value === undefined) {
-    throw new ValidationError(`${call} was given undefined for ${name}: leave it out, or use null`);
+    throw new ValidationError(`${call(model)} was given undefined for ${name}: leave it out, or use null`);
   }
-  throw new ValidationError(`${call} was given ${name}, which the database computes: leave it out`);
+  throw new ValidationError(`${call(model)} was given ${name}, which the database computes: leave it out`);
 }
 
 // By the columns of a class, since subclasses have more than the class that was declared first.
@@ -215,11 +222,12 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
 
     constructor(values: Values) {
       const model = new.target as unknown as RuntimeModel;
-      const call = `new ${model.name}()`;
-      expectValues(call, values);
-      for (const property of Object.keys(values)) expectValue(call, model, property, values[property]);
+      expectValues(byNew, model, values);
+      for (const property in values) {
+        if (Object.hasOwn(values, property)) expectValue(byNew, model, property, values[property]);
+      }
       const family = familyOf(model);
-      if (family !== undefined) checkKind(model, values[family.discriminator], call);
+      if (family !== undefined) checkKind(model, values[family.discriminator], byNew(model));
       let madeUp: Values | null = null;
       for (const [property, spec] of specsOf(model.columns)) {
         const given = Object.hasOwn(values, property);
@@ -232,14 +240,14 @@ export function model<C extends Columns>(table: string, columns: C, options: Mod
     }
 
     static create(this: RuntimeModel, values: Values): Values {
-      const call = `${this.name}.create()`;
-      expectValues(call, values);
+      expectValues(byCreate, this, values);
       const relations: Readonly<Record<string, unknown>> = relationsOf(this);
       let links: Values | null = null;
-      for (const property of Object.keys(values)) {
+      for (const property in values) {
+        if (!Object.hasOwn(values, property)) continue;
         const value = values[property];
-        if (!Object.hasOwn(relations, property)) expectValue(call, this, property, value);
-        else (links ??= {})[property] = related(call, property, relations[property], value);
+        if (!Object.hasOwn(relations, property)) expectValue(byCreate, this, property, value);
+        else (links ??= {})[property] = related(byCreate(this), property, relations[property], value);
       }
       if (links === null) return new this(values);
       const scalars: Values = {};

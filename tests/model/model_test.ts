@@ -126,6 +126,11 @@ Deno.test("a constructor refuses a property when the model has none of its name"
   refuses(() => new Novel(Object.assign({ title: "x" }, { titel: "y" })), "which is no property of Novel");
 });
 
+Deno.test("a constructor and create() look at own properties only", () => {
+  const inherited = Object.create({ title: "x", nope: 1, author: 1 });
+  for (const book of [new AnyBook(inherited), AnyBook.create(inherited)]) assertEquals(Object.keys(book), []);
+});
+
 Deno.test("a constructor refuses a relation when create() is the way to give it", () => {
   refuses(
     () => new AnyBook({ title: "x", author: new Author({ name: "Ann" }) }),
