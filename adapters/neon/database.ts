@@ -129,9 +129,9 @@ class DriverDatabase implements NeonDatabase {
     const { sockets, timeout } = this.#parts;
     if (sockets === undefined) {
       throw new UnsupportedError(
-        `connect() on ${this.description} needs a WebSocket, and this database was set up with HTTP only; give neon() ` +
-          "a Pool beside the query function, or a connection string without webSocket: false, " +
-          "or write the work as one batch: what batch() runs, and a session's commit(), needs no conversation",
+        `connect() on ${this.description} needs a WebSocket, and this database has HTTP only; give neon() ` +
+          "a Pool beside the query function, or a connection string without webSocket: false; " +
+          "batch() and a session's commit() need none",
       );
     }
     return await this.#call("A connect", options, true, async (_, giveUp) => {

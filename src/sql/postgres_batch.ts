@@ -73,9 +73,9 @@ export function* singly(
  * The end of a guarded write: the position and the made values of each row of `ledge_u`, and the guard `ledge_g`, which
  * must be asked for a row or it would not be evaluated.
  */
-export function selectMade(position: string, made: readonly ColumnInfo[]): string {
+export function selectMade(made: readonly ColumnInfo[]): string {
   if (made.length === 0) return "SELECT g.b FROM ledge_g AS g";
   const values = made.map((_, i) => `u.v${i}`).join(", ");
-  return `SELECT ${position}, ${values} FROM ledge_u AS u ` +
+  return `SELECT u.ord, ${values} FROM ledge_u AS u ` +
     `UNION ALL SELECT g.b, ${made.map(() => "NULL").join(", ")} FROM ledge_g AS g`;
 }

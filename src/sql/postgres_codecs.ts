@@ -51,7 +51,7 @@ const integer: Codec = { encode: checkInteger, decode: decodeInteger };
 
 /** A float: what JSON and a driver's text of a number cannot say travels as PostgreSQL writes it. */
 function floatText(value: number): SqlValue {
-  return Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? "-0" : String(value);
+  return Object.is(value, -0) ? "-0" : Number.isFinite(value) ? value : String(value);
 }
 
 const FLOAT = /^-?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|Infinity)$|^NaN$/i;

@@ -16,10 +16,9 @@ import type { Dialect } from "./dialect.ts";
 import { requireToken, staleToken } from "./guard.ts";
 import { compileInsert } from "./postgres_insert.ts";
 import { KeyLedger } from "./postgres_keys.ts";
-import { addRows, Draft, MAX_ROWS, type Rows } from "./postgres_source.ts";
+import { addRows, Draft, MAX_ROWS, type Rows, type RowsSpec } from "./postgres_source.ts";
 import { quote, tableName } from "./postgres_types.ts";
 import { type Batch, giving, push, selectMade, singly, writeValue } from "./postgres_batch.ts";
-import type { Statement } from "./statement.ts";
 import type { Cell, CheckedRow, DeleteStep, Step, UpdateStep, VerifyStep } from "./step.ts";
 import type { ColumnInfo, TableInfo } from "./table.ts";
 import { Sql, writeSql } from "./tag.ts";
@@ -31,7 +30,7 @@ export function compileSteps(steps: readonly Step[], dialect: Dialect, record?: 
     if (step.kind === "insert") compileInsert(step, i, batch);
     else if (step.kind === "update") compileUpdate(step, i, batch);
     else if (step.kind === "delete") compileDelete(step, i, batch);
-    else if (step.kind === "verify") compileVerify(step, i, batch);
+    else if (step.kind === "verify") verifyRows(step, i, batch);
     else if (step.kind === "staged") push(batch, i, step.statement, [0, 0]);
     else compileRequire(step.condition, i, batch);
   }
@@ -56,44 +55,60 @@ function referredTables(steps: readonly Step[]): Set<TableInfo> {
   return tables;
 }
 
-/** What a row of `ledge_r AS r` must be like to be the row `t` of the table. */
-interface Match {
-  /** The columns of a record: the key, then what the caller adds, then the version if some row has one. */
-  readonly columns: readonly ColumnInfo[];
-  /** The flags of the rows: that a version is given, that what it must hold is given. */
-  readonly flags: readonly ((row: number) => boolean)[];
-  cells(row: Pick<CheckedRow, "version"> & { readonly key: readonly Cell[] }, more: readonly Cell[]): readonly Cell[];
-  /** The condition. */
-  on(rows: Rows): string;
+/** Rows of a step that are looked for in its table. */
+interface Sought {
+  readonly table: TableInfo;
+  readonly rows: readonly (Pick<CheckedRow, "version" | "before"> & {
+    readonly key: readonly Cell[];
+    readonly cells?: readonly Cell[];
+  })[];
+  readonly compare: readonly ColumnInfo[];
+  /** The position in the step of the first row. */
+  readonly first: number;
+  /** The columns of the cells that records bring, with their positions among the cells. */
+  readonly set?: readonly { readonly column: ColumnInfo; readonly i: number }[];
+  /** What else is true of some rows only. */
+  readonly flags?: RowsSpec["flags"];
 }
 
-function matchRows(
-  table: TableInfo,
-  rows: readonly Pick<CheckedRow, "version" | "before">[],
-  compare: readonly ColumnInfo[],
-  more: readonly ColumnInfo[] = [],
-): Match {
+/**
+ * Adds rows to a draft as `ledge_r`: their keys, what they set and the version, if some row has one. `on` is what a row `r`
+ * of it must be like to be the row `t` of the table.
+ */
+function addSought(
+  draft: Draft,
+  { table, rows, compare, first, set = [], flags = [] }: Sought,
+  batch: Batch,
+): Rows & { readonly on: string } {
   const version = rows.some((row) => row.version !== undefined) ? table.version : null;
-  const columns = [...table.key, ...more];
+  const columns = [...table.key, ...set.map(({ column }) => column)];
   if (version !== null) columns.push(version);
-  return {
+  const added = addRows(draft, {
+    table,
     columns,
-    flags: [(row) => rows[row]!.version !== undefined, (row) => rows[row]!.before !== undefined],
-    cells: (row, extra) => version === null ? [...row.key, ...extra] : [...row.key, ...extra, row.version ?? null],
-    on({ values, before, flags }) {
-      const conditions = table.key.map((column, i) => `t.${quote(column.name)} = ${values[i]}`);
-      if (version !== null) {
-        const same = `t.${quote(version.name)} = ${values[columns.length - 1]}`;
-        conditions.push(flags[0] === null ? same : `(NOT ${flags[0]} OR ${same})`);
-      }
-      if (compare.length > 0) {
-        const same = compare.map((column, i) => `${comparable("t.", column)} IS NOT DISTINCT FROM ${before[i]}`)
-          .join(" AND ");
-        conditions.push(flags[1] === null ? same : `(NOT ${flags[1]} OR (${same}))`);
-      }
-      return conditions.join(" AND ");
-    },
+    rows: rows.map((row) => {
+      const cells = [...row.key, ...set.map(({ i }) => row.cells![i])];
+      if (version !== null) cells.push(row.version ?? null);
+      return cells;
+    }),
+    compare,
+    before: rows.map((row) => row.before),
+    flags: [(row) => rows[row]!.version !== undefined, (row) => rows[row]!.before !== undefined, ...flags],
+    first,
+  }, batch.keys);
+  const { values, before, flags: [hasVersion, hasBefore] } = added;
+  const conditions = table.key.map((column, i) => `t.${quote(column.name)} = ${values[i]}`);
+  const add = (same: string, flag: string | null): void => {
+    conditions.push(flag === null ? same : `(NOT ${flag} OR (${same}))`);
   };
+  if (version !== null) add(`t.${quote(version.name)} = ${values.at(-1)}`, hasVersion!);
+  if (compare.length > 0) {
+    add(
+      compare.map((column, i) => `${comparable("t.", column)} IS NOT DISTINCT FROM ${before[i]}`).join(" AND "),
+      hasBefore!,
+    );
+  }
+  return { ...added, on: conditions.join(" AND ") };
 }
 
 /** A column as it compares with what was read: a Date has milliseconds, a timestamp may have microseconds. */
@@ -113,12 +128,9 @@ function addGuard(draft: Draft, step: number, done: string, only: string | null 
 }
 
 function compileUpdate(update: UpdateStep, step: number, batch: Batch): void {
-  const { table, rows, compare } = update;
+  const { rows } = update;
   if (update.columns.length === 0 && !update.bump && update.returning.length === 0) {
-    for (const [from, to] of divide(rows.length, { rows: MAX_ROWS })) {
-      verifyRows(table, rows.slice(from, to), compare, from, step, batch);
-    }
-    return;
+    return verifyRows(update, step, batch);
   }
   // Rows with expressions go one by one, where an expression sees the columns of its row under their plain names.
   for (const [from, to, single] of singly(rows.length, (row) => rows[row]!.cells.some((cell) => cell instanceof Sql))) {
@@ -132,17 +144,8 @@ function updateRows(update: UpdateStep, from: number, to: number, step: number, 
   const part = update.rows.slice(from, to);
   const set = update.columns.map((column, i) => ({ column, i }))
     .filter(({ i }) => part.some((row) => row.cells[i] !== undefined));
-  const match = matchRows(table, part, compare, set.map(({ column }) => column));
   const draft = new Draft();
-  const rows = addRows(draft, {
-    table,
-    columns: match.columns,
-    rows: part.map((row) => match.cells(row, set.map(({ i }) => row.cells[i]))),
-    compare,
-    before: part.map((row) => row.before),
-    flags: match.flags,
-    first: from,
-  }, batch.keys);
+  const rows = addSought(draft, { table, rows: part, compare, first: from, set }, batch);
   const sets = set.map(({ column }, at) => {
     const name = quote(column.name);
     const value = rows.values[table.key.length + at]!;
@@ -156,11 +159,11 @@ function updateRows(update: UpdateStep, from: number, to: number, step: number, 
   const made = returning.length === 0 ? [] : [...table.key, ...returning];
   draft.with(
     "ledge_u",
-    `UPDATE ${tableName(table)} AS t SET ${sets.join(", ")} FROM ledge_r AS r WHERE ${match.on(rows)} ` +
+    `UPDATE ${tableName(table)} AS t SET ${sets.join(", ")} FROM ledge_r AS r WHERE ${rows.on} ` +
       `RETURNING ${["r.ord", ...made.map((column, i) => `t.${quote(column.name)} AS v${i}`)].join(", ")}`,
   );
   addGuard(draft, step, "ledge_u");
-  push(batch, step, madeRows(draft, made, batch), [from, to], made.length === 0 ? null : "position");
+  pushMade(draft, made, step, [from, to], batch);
 }
 
 function updateRow(update: UpdateStep, index: number, step: number, batch: Batch): void {
@@ -196,19 +199,20 @@ function updateRow(update: UpdateStep, index: number, step: number, batch: Batch
     `SELECT CAST(${draft.bind(`${staleToken(step)}${index}:`)}::text || (1 - count(*)) AS integer) AS b ` +
       "FROM ledge_u HAVING count(*) = 0",
   );
-  push(
-    batch,
-    step,
-    madeRows(draft, made, batch),
-    [index, index + 1],
-    made.length === 0 ? null : "position",
-  );
+  pushMade(draft, made, step, [index, index + 1], batch);
 }
 
-/** The statement of a guarded update: gives the rows that were made, if any. */
-function madeRows(draft: Draft, made: readonly ColumnInfo[], batch: Batch): Statement {
-  const main = selectMade("u.ord", made);
-  return made.length === 0 ? draft.statement(main) : giving(draft, main, made.length + 1, batch);
+/** Adds the statement of a guarded update: gives the rows that were made, if any. */
+function pushMade(
+  draft: Draft,
+  made: readonly ColumnInfo[],
+  step: number,
+  rows: readonly [number, number],
+  batch: Batch,
+): void {
+  const main = selectMade(made);
+  if (made.length === 0) push(batch, step, draft.statement(main), rows);
+  else push(batch, step, giving(draft, main, made.length + 1, batch), rows, "position");
 }
 
 function bumpClause(update: UpdateStep, alias: string): string | null {
@@ -221,20 +225,11 @@ function compileDelete(remove: DeleteStep, step: number, batch: Batch): void {
   const { table, compare, checked } = remove;
   for (const [from, to] of divide(remove.rows.length, { rows: MAX_ROWS })) {
     const part = remove.rows.slice(from, to);
-    const match = matchRows(table, part, compare);
     const guarded = (row: number): boolean =>
       checked || part[row]!.version !== undefined || part[row]!.before !== undefined;
     const draft = new Draft();
-    const rows = addRows(draft, {
-      table,
-      columns: match.columns,
-      rows: part.map((row) => match.cells(row, [])),
-      compare,
-      before: part.map((row) => row.before),
-      flags: [...match.flags, guarded],
-      first: from,
-    }, batch.keys);
-    const write = `DELETE FROM ${tableName(table)} AS t USING ledge_r AS r WHERE ${match.on(rows)}`;
+    const rows = addSought(draft, { table, rows: part, compare, first: from, flags: [guarded] }, batch);
+    const write = `DELETE FROM ${tableName(table)} AS t USING ledge_r AS r WHERE ${rows.on}`;
     if (!part.some((_, row) => guarded(row))) {
       push(batch, step, draft.statement(write), [from, to]);
       continue;
@@ -247,38 +242,18 @@ function compileDelete(remove: DeleteStep, step: number, batch: Batch): void {
   }
 }
 
-function compileVerify({ table, rows, compare }: VerifyStep, step: number, batch: Batch): void {
+/** The statements that lock rows and fail when one is not there or not as it was read. */
+function verifyRows({ table, rows, compare }: VerifyStep | UpdateStep, step: number, batch: Batch): void {
   for (const [from, to] of divide(rows.length, { rows: MAX_ROWS })) {
-    verifyRows(table, rows.slice(from, to), compare, from, step, batch);
+    const draft = new Draft();
+    const { on } = addSought(draft, { table, rows: rows.slice(from, to), compare, first: from }, batch);
+    draft.with(
+      "ledge_u",
+      `SELECT r.ord FROM ledge_r AS r JOIN ${tableName(table)} AS t ON ${on} ORDER BY r.ord FOR SHARE OF t`,
+    );
+    addGuard(draft, step, "ledge_u");
+    push(batch, step, draft.statement("SELECT g.b FROM ledge_g AS g"), [from, to], null, true);
   }
-}
-
-/** The statement that locks rows and fails when one is not there or not as it was read. */
-function verifyRows(
-  table: TableInfo,
-  part: readonly (Pick<CheckedRow, "version" | "before"> & { readonly key: readonly Cell[] })[],
-  compare: readonly ColumnInfo[],
-  from: number,
-  step: number,
-  batch: Batch,
-): void {
-  const match = matchRows(table, part, compare);
-  const draft = new Draft();
-  const rows = addRows(draft, {
-    table,
-    columns: match.columns,
-    rows: part.map((row) => match.cells(row, [])),
-    compare,
-    before: part.map((row) => row.before),
-    flags: match.flags,
-    first: from,
-  }, batch.keys);
-  draft.with(
-    "ledge_u",
-    `SELECT r.ord FROM ledge_r AS r JOIN ${tableName(table)} AS t ON ${match.on(rows)} ORDER BY r.ord FOR SHARE OF t`,
-  );
-  addGuard(draft, step, "ledge_u");
-  push(batch, step, draft.statement("SELECT g.b FROM ledge_g AS g"), [from, from + part.length], null, true);
 }
 
 /** NULL does not hold; the count keeps the cast from being folded. */

@@ -1,4 +1,5 @@
 import { addForeignKeys, dropTable } from "../../src/sql/postgres_ddl.ts";
+import { nullRow } from "../../src/sql/postgres_types.ts";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ValidationError } from "../../src/errors.ts";
@@ -22,6 +23,17 @@ Deno.test("quote() makes any name an identifier, and refuses those that PostgreS
   assertThrows(() => postgres.quote(""), ValidationError, "must not be empty");
   assertThrows(() => postgres.quote("a\0"), ValidationError, "NUL");
   assertThrows(() => postgres.quote("é".repeat(32)), ValidationError, "has 64 bytes");
+});
+
+Deno.test("nullRow() knows every type that PostgreSQL has, and takes hardly another name for one", async () => {
+  await using engine = await PostgresEngine.open();
+  const types = await engine.query(
+    "SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typrelid = 0",
+  );
+  const isHidden = (name: string) => nullRow(table(name, { id: { type: "identity" } })).includes("SELECT");
+  assertEquals(types.map(([name]) => name!).filter((name) => !isHidden(name)), []);
+  const others = ["points", "any_thing", "region", "integer", "dates", "names", "texts", "chars", "timer", "Point"];
+  assertEquals(others.filter(isHidden), []);
 });
 
 Deno.test("like() takes a backslash as the escape character", async () => {
