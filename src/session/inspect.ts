@@ -87,7 +87,7 @@ export function inspectState(state: InstanceState, markedDeleted: boolean): Insp
     markedDeleted,
     model: mapper.model,
     table: mapper.table,
-    key: instanceKey(mapper, instance) === null ? null : valuesIn(instance, mapper.key),
+    key: instanceKey(state) === null ? null : valuesIn(instance, mapper.key),
     modified: state.forced || changed.length > 0,
     history,
     session: state.owner as Session | null,
@@ -104,8 +104,9 @@ export function identityKey(modelOrInstance: AnyModel | object, key?: unknown): 
   if (typeof modelOrInstance === "function") {
     return made(mapperOf(modelOrInstance), parseKey(mapperOf(modelOrInstance), key));
   }
-  const { mapper, instance } = stateOf(modelOrInstance, "identify");
-  return instanceKey(mapper, instance) === null ? null : made(mapper, valuesIn(instance, mapper.key));
+  const state = stateOf(modelOrInstance, "identify");
+  const { mapper, instance } = state;
+  return instanceKey(state) === null ? null : made(mapper, valuesIn(instance, mapper.key));
 }
 
 function made({ root: { model, table } }: Mapper, key: readonly unknown[]): IdentityKey {

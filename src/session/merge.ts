@@ -40,7 +40,7 @@ export async function mergeInstance(
 ): Promise<InstanceState> {
   if (tracker.has(given)) return given;
   const graph = reached(given, tracker);
-  const key = instanceKey(given.mapper, given.instance);
+  const key = instanceKey(given);
   if (load && key !== null && isMissing(tracker, given)) {
     const tree = mergeIncludes(include, shape(given, new Set()));
     const keys = [valuesIn(given.instance, given.mapper.key)];
@@ -66,14 +66,14 @@ export async function mergeInstance(
 
 /** Whether the session must ask the database whether the row is there. */
 function isMissing(tracker: Tracker, state: InstanceState): boolean {
-  const key = instanceKey(state.mapper, state.instance);
+  const key = instanceKey(state);
   if (key === null || tracker.has(state) || pendingTwin(tracker, state) !== undefined) return false;
   const known = tracker.identity.holder(state.mapper, key);
   return known === undefined || isExpired(known);
 }
 
 function pendingTwin(tracker: Tracker, state: InstanceState): InstanceState | undefined {
-  const key = instanceKey(state.mapper, state.instance);
+  const key = instanceKey(state);
   return key === null ? undefined : tracker.pendingHolder(state.mapper, key);
 }
 
@@ -117,7 +117,7 @@ type Made = ByKey<Mapper, InstanceState>;
 function targetOf(tracker: Tracker, given: InstanceState, load: boolean, made: Made): InstanceState {
   if (tracker.has(given)) return given;
   const { mapper, instance } = given;
-  const key = instanceKey(mapper, instance);
+  const key = instanceKey(given);
   const known = key === null
     ? undefined
     : tracker.identity.holder(mapper, key) ?? pendingTwin(tracker, given) ?? made.get(mapper.root, key);

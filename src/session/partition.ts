@@ -8,8 +8,8 @@ import { Mapper } from "../model/mapper.ts";
 import type { TableInfo } from "../sql/table.ts";
 import type { InstanceState } from "../state/instance_state.ts";
 import { instanceKey } from "../state/key.ts";
-import type { ChangedInstance, Changes, WrittenRelation } from "../unit_of_work/changes.ts";
-import type { LinkChange } from "../unit_of_work/relations.ts";
+import type { ChangedInstance, Changes } from "../unit_of_work/changes.ts";
+import type { LinkChange, WrittenRelation } from "../unit_of_work/relations.ts";
 import type { RowGroup } from "../unit_of_work/order.ts";
 import type { Branch } from "./branch.ts";
 import type { Branches } from "./branches.ts";
@@ -49,9 +49,9 @@ export function partition(branches: Branches, changes: Changes, bulk: readonly R
   const of = (branch: Branch): Draft => {
     let draft = drafts.get(branch);
     if (draft === undefined) {
-      const { assignments, taken } = changes;
+      const { assignments, holder } = changes;
       const own = { inserts: [], updates: [], deletes: new Set<InstanceState>(), links: [], relations: [] };
-      drafts.set(branch, draft = { branch, changes: { ...own, assignments, taken }, bulk: [] });
+      drafts.set(branch, draft = { branch, changes: { ...own, assignments, holder }, bulk: [] });
     }
     return draft;
   };
@@ -85,7 +85,7 @@ export function keyMakers(changes: Changes, branchOf: (state: InstanceState) => 
   const makers = new Map<Branch, Set<Branch>>();
   for (const [child, assigned] of changes.assignments) {
     for (const { parent } of assigned) {
-      if (parent === null || parent.snapshot !== null || instanceKey(parent.mapper, parent.instance) !== null) continue;
+      if (parent === null || parent.snapshot !== null || instanceKey(parent) !== null) continue;
       const [from, to] = [branchOf(parent), branchOf(child)];
       if (from === to) continue;
       if (!makers.has(to)) makers.set(to, new Set());

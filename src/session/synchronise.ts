@@ -12,7 +12,7 @@ import type { Dialect } from "../sql/dialect.ts";
 import type { SqlValue } from "../sql/statement.ts";
 import { overwrite } from "../state/hydrate.ts";
 import { type InstanceState, isChanged } from "../state/instance_state.ts";
-import { type KeyToken, keyToken } from "../state/key.ts";
+import { type KeyToken, keyToken, tokenIn } from "../state/key.ts";
 import { type Token, tokenOfSent } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
 import type { RowChange } from "../unit_of_work/row_change.ts";
@@ -106,7 +106,7 @@ export function synchroniseDeleted(tracker: Tracker, mapper: Mapper, isGone: (ke
     for (const state of tracker.identity) {
       for (const { columns, target, onDelete } of state.mapper.foreignKeys) {
         if (onDelete !== "cascade" && onDelete !== "set null") continue;
-        const key = keyToken(columns.map(({ index }) => state.snapshot![index]));
+        const key = tokenIn(state.snapshot!, columns);
         if (key === null || !refersToGone(target as Mapper, key)) continue;
         if (onDelete === "cascade") next.add(state);
         else lost.push({ state, columns: columns as readonly MappedColumn[] });

@@ -7,6 +7,8 @@ import { ValidationError } from "../errors.ts";
 import type { MappedColumn, Mapper } from "../model/mapper.ts";
 import { describe, hexOf, isDate } from "../sql/codecs.ts";
 import { isObject } from "../sql/object.ts";
+import type { InstanceState } from "./instance_state.ts";
+import type { ColumnInfo } from "../sql/table.ts";
 
 /** A primary key as a Map's key: equal for equal keys of one model. */
 export type KeyToken = string | number | bigint;
@@ -37,16 +39,23 @@ export function keyToken(values: readonly unknown[]): KeyToken | null {
   return JSON.stringify(parts.map((p) => typeof p === "bigint" ? `${p}n` : p));
 }
 
+/** The token of what a row holds in some columns, given by column index; null when one is missing. */
+export function tokenIn(cells: readonly unknown[], columns: readonly ColumnInfo[]): KeyToken | null {
+  if (columns.length === 1) return valueToken(cells[columns[0]!.index]);
+  return keyToken(columns.map(({ index }) => cells[index]));
+}
+
 /** The values that an instance holds in some columns. */
 export function valuesIn(instance: object, columns: readonly MappedColumn[]): unknown[] {
   return columns.map((column) => (instance as Record<string, unknown>)[column.property]);
 }
 
 /** The token of an instance's own primary key; null when it has none yet. */
-export function instanceKey(mapper: Mapper, instance: object): KeyToken | null {
-  const { key } = mapper;
+export function instanceKey(
+  { mapper: { key }, instance }: Pick<InstanceState, "mapper" | "instance">,
+): KeyToken | null {
   if (key.length > 1) return keyToken(valuesIn(instance, key));
-  return valueToken((instance as Record<string, unknown>)[key[0]!.property]);
+  return valueToken(instance[key[0]!.property]);
 }
 
 /**

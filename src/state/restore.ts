@@ -15,7 +15,7 @@ import {
   sameMembers,
   show,
 } from "./instance_state.ts";
-import { isSame, snapshotOf, type Token, tokenOf, UNKNOWN, valueOf } from "./snapshot.ts";
+import { isSame, type Token, tokenOf, UNKNOWN, valueOf } from "./snapshot.ts";
 
 /** What an instance without a row held where a flush gives it other values: the user's, to be put back. */
 export interface Given {
@@ -70,10 +70,9 @@ export function holding(state: InstanceState): Held {
     if (Array.isArray(value)) arrays.set(name, value);
     if (value !== undefined) relations.set(name, Array.isArray(value) ? [...value] : value as object | null);
   }
-  const hidden = mapper.columns.some((column) => isHidden(state, column.property));
-  const tokens = hidden
-    ? mapper.columns.map((column) => isHidden(state, column.property) ? UNKNOWN : snapshotOf([column], instance)[0])
-    : snapshotOf(mapper.columns, instance);
+  const tokens = mapper.columns.map(({ kind, property }) =>
+    isHidden(state, property) ? UNKNOWN : tokenOf(kind, instance[property])
+  );
   return { tokens, relations, loaded: state.relations, arrays, expressions, forced };
 }
 

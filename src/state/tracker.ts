@@ -6,7 +6,6 @@
  */
 import { DetachedInstanceError, ValidationError } from "../errors.ts";
 import type { Mapper } from "../model/mapper.ts";
-import { ByKey } from "./by_key.ts";
 import { IdentityMap } from "./identity_map.ts";
 import {
   changedColumns,
@@ -68,7 +67,7 @@ export class Tracker {
   /** Where instances were before the changes that were not told yet. */
   readonly #left: Map<InstanceState, ObjectState | null> = new Map();
   /** By key, what was added with one; an entry may be out of date, so a look at the instance decides. */
-  readonly #pendingKeys: ByKey<Mapper, InstanceState> = new ByKey();
+  readonly #pendingKeys: IdentityMap = new IdentityMap();
 
   constructor(owner: object) {
     this.owner = owner;
@@ -116,46 +115,38 @@ export class Tracker {
         `Cannot add ${label(state)}: it belongs to another session; merge() copies it into this one`,
       );
     }
-    if (state.status === "detached" && state.snapshot !== null) {
-      this.#refuseTaken(state, this.identity.holder(state.mapper, state.key!));
-      this.#refuseTaken(state, this.pendingHolder(state.mapper, state.key!));
-      this.touch(state);
-      this.become(state, "persistent");
-      state.owner = this.owner;
-      this.identity.set(state);
-      return this.tell();
+    const hasRow = state.status === "detached" && state.snapshot !== null;
+    const key = hasRow ? state.key : instanceKey(state);
+    const holder = key === null ? undefined : this.claim(state, key);
+    if (holder !== undefined && (hasRow || !this.removed.has(holder))) {
+      throw new ValidationError(
+        `Cannot add ${label(state)}: another instance with the same key is in the session; use merge() to copy onto it`,
+      );
     }
-    const key = instanceKey(state.mapper, state.instance);
-    if (key !== null) {
-      this.#refuseTaken(state, this.holderOf(state.mapper, key));
-      this.#refuseTaken(state, this.pendingHolder(state.mapper, key));
-      this.#pendingKeys.set(state.mapper.root, key, state);
-    }
-    this.become(state, "pending");
+    if (hasRow) this.touch(state);
+    this.become(state, hasRow ? "persistent" : "pending");
     state.owner = this.owner;
-    this.added.add(state);
+    if (hasRow) this.identity.set(state);
+    else this.added.add(state);
     this.tell();
-  }
-
-  /** The instance that holds a key now: a persistent one that is not to be deleted. */
-  holderOf(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.identity.holder(mapper, key);
-    return holder !== undefined && !this.removed.has(holder) ? holder : undefined;
   }
 
   /** The pending instance that was added with a key and still has it. */
   pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.#pendingKeys.get(mapper.root, key);
-    return holder !== undefined && this.added.has(holder) && instanceKey(mapper, holder.instance) === key
-      ? holder
-      : undefined;
+    const holder = this.#pendingKeys.holder(mapper, key);
+    return holder !== undefined && this.#hasStill(holder, key) ? holder : undefined;
   }
 
-  #refuseTaken(state: InstanceState, holder: InstanceState | undefined): void {
-    if (holder === undefined || holder === state) return;
-    throw new ValidationError(
-      `Cannot add ${label(state)}: another instance with the same key is in the session; use merge() to copy onto it`,
-    );
+  #hasStill(pending: InstanceState, key: KeyToken): boolean {
+    return this.added.has(pending) && instanceKey(pending) === key;
+  }
+
+  /** Takes a key for a new instance. Returns the other that has it: a pending one, or else one that is loaded. */
+  claim(state: InstanceState, key: KeyToken): InstanceState | undefined {
+    const pending = this.#pendingKeys.holderFor(state, key);
+    if (pending !== undefined && pending !== state && this.#hasStill(pending, key)) return pending;
+    if (pending !== state) this.#pendingKeys.set(state, key);
+    return this.identity.holderFor(state, key);
   }
 
   /**
@@ -393,7 +384,7 @@ export class Tracker {
 /** What an instance is called in a message: its model and its key. */
 export function label(state: InstanceState): string {
   const { mapper, instance } = state;
-  return instanceKey(mapper, instance) === null
+  return instanceKey(state) === null
     ? `a new ${mapper.model}`
     : `${mapper.model} ${showKey(valuesIn(instance, mapper.key))}`;
 }

@@ -7,7 +7,7 @@
 import { ValidationError } from "../errors.ts";
 import { isInstance, type MappedColumn, type MappedRelation, type Mapper } from "../model/mapper.ts";
 import { changedColumns, type InstanceState, isRelationTouched, knownState, stateOf } from "../state/instance_state.ts";
-import { instanceKey, type KeyToken, keyToken, valuesIn } from "../state/key.ts";
+import { type KeyToken, keyToken, tokenIn, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 import {
   assignmentOf,
@@ -17,20 +17,13 @@ import {
   type RelationChanges,
   relationChanges,
   settleOrphans,
+  type WrittenRelation,
 } from "./relations.ts";
 
 /** A persistent instance and its columns that changed. */
 export interface ChangedInstance {
   readonly state: InstanceState;
   readonly columns: readonly MappedColumn[];
-}
-
-/** What a relation held when the changes were collected. */
-export interface WrittenRelation {
-  readonly state: InstanceState;
-  readonly relation: MappedRelation;
-  readonly value: unknown;
-  readonly members: readonly object[];
 }
 
 /** What a flush has to write. */
@@ -43,8 +36,8 @@ export interface Changes {
   readonly links: readonly LinkChange[];
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
-  /** Whether a key belongs to a row that is loaded. */
-  taken(mapper: Mapper, key: KeyToken): boolean;
+  /** The other instance that has the key of a new one: another new one, or one that is loaded. */
+  holder(state: InstanceState, key: KeyToken): InstanceState | undefined;
 }
 
 /** Collects what a session has to write. O(instances × columns), as it must look at each. */
@@ -52,11 +45,12 @@ export function collectChanges(tracker: Tracker): Changes {
   cascadeSave(tracker);
   const relations = relationChanges(tracker);
   const deletes = new Set(tracker.removed);
-  for (const state of [...tracker.added]) if (isPendingOrphan(state, relations)) tracker.unadd(state);
+  for (const state of tracker.added) if (isPendingOrphan(state, relations)) tracker.unadd(state);
   const orphans = new Set(settleOrphans(relations));
   for (const orphan of orphans) if (!tracker.added.has(orphan)) deletes.add(orphan);
   cascadeDelete(tracker, deletes, relations.assignments, (child, relation) => {
-    relations.assign(child, relation.remote, null, `the deletion of its ${relation.owner.model}`);
+    const source = `the deletion of its ${relation.owner.model}`;
+    relations.assign(child, [{ columns: relation.remote, parent: null, source }]);
   });
   const updates: ChangedInstance[] = [];
   for (const state of tracker.identity) {
@@ -71,29 +65,19 @@ export function collectChanges(tracker: Tracker): Changes {
     deletes,
     assignments: relations.assignments,
     links: relations.links,
-    relations: writtenRelations(tracker),
-    taken: (mapper, key) => tracker.identity.holder(mapper, key) !== undefined,
+    relations: relations.written,
+    holder: (state, key) => tracker.claim(state, key),
   };
 }
 
 /** Whether a pending instance came in through a collection with cascade "deleteOrphan" and has left it again. */
 function isPendingOrphan(state: InstanceState, relations: RelationChanges): boolean {
   const relation = state.addedBy;
-  if (relation === null || !relation.deleteOrphan || relations.of(state, relation.remote) !== undefined) return false;
+  if (
+    relation === null || !relation.deleteOrphan ||
+    assignmentOf(relations.assignments, state, relation.remote) !== undefined
+  ) return false;
   return keyToken(valuesIn(state.instance, relation.remote)) === null;
-}
-
-function writtenRelations(tracker: Tracker): WrittenRelation[] {
-  const written: WrittenRelation[] = [];
-  for (const state of tracker.all()) {
-    for (const relation of state.mapper.relations) {
-      if (!isRelationTouched(state, relation)) continue;
-      const value = state.instance[relation.name];
-      const members: object[] = Array.isArray(value) ? [...new Set(value)] : value === null ? [] : [value as object];
-      written.push({ state, relation, value, members });
-    }
-  }
-  return written;
 }
 
 /**
@@ -189,7 +173,7 @@ function childrenIndex(
   if (index !== undefined) return index;
   index = new Map();
   for (const child of tracker.identity.of(relation.target)) {
-    const token = keyToken(relation.remote.map((column) => child.snapshot![column.index]));
+    const token = tokenIn(child.snapshot!, relation.remote);
     if (token === null) continue;
     const siblings = index.get(token);
     if (siblings === undefined) index.set(token, [child]);
@@ -197,11 +181,6 @@ function childrenIndex(
   }
   indexes.set(id, index);
   return index;
-}
-
-/** The key token of an instance that has one, for a lookup by foreign key. */
-export function ownKey(state: InstanceState): KeyToken | null {
-  return state.key ?? instanceKey(state.mapper, state.instance);
 }
 
 /** The part of the changes that is about some instances, and the new parents that those refer to. */
@@ -217,7 +196,7 @@ export function changesOf(changes: Changes, objects: Iterable<object>): Changes 
     updates: changes.updates.filter(({ state }) => wanted.has(state)),
     deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
     assignments: changes.assignments,
-    taken: changes.taken,
+    holder: changes.holder,
     links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
     // A collection counts as written only with all of its members.
     relations: changes.relations.filter(({ state, members }) =>

@@ -14,6 +14,7 @@ import { instanceKey, keyToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import type { Changes } from "./changes.ts";
+import type { Assignment } from "./relations.ts";
 import { isKeyRef } from "./row_change.ts";
 
 /** The keys of the instances of a flush, and what their relations give to foreign keys. */
@@ -22,7 +23,8 @@ export class KeyCells {
   readonly #changes: Changes;
   /** The keys that the server makes, by the instance that will have them. */
   readonly #refs: Map<InstanceState, KeyRef> = new Map();
-  #last: { readonly parent: InstanceState; readonly key: readonly Cell[] } | null = null;
+  /** Children of one parent mostly come together, so what the last one was given is kept. */
+  #last: (Assignment & { readonly cells: readonly Cell[] }) | null = null;
 
   constructor(dialect: Dialect, changes: Changes) {
     this.#dialect = dialect;
@@ -35,7 +37,7 @@ export class KeyCells {
   /** Whether the server makes the key of a new instance: it has none, and no relation gives it one. */
   #isMade(state: InstanceState): boolean {
     const { key } = state.mapper;
-    if (key.length > 1 || instanceKey(state.mapper, state.instance) !== null) return false;
+    if (key.length > 1 || instanceKey(state) !== null) return false;
     return this.#assigned(state, key[0]!) === undefined;
   }
 
@@ -82,6 +84,9 @@ export class KeyCells {
   ofParents(state: InstanceState): readonly Cell[] | null {
     const assignments = this.#changes.assignments.get(state);
     if (assignments === undefined) return null;
+    const only = assignments.length === 1 ? assignments[0]! : null;
+    const last = this.#last;
+    if (last !== null && last.parent === only?.parent && last.columns === only.columns) return last.cells;
     const cells: Cell[] = new Array(state.mapper.columns.length);
     for (const { columns, parent, source } of assignments) {
       const key = parent === null ? null : this.#ofParent(parent, source);
@@ -98,20 +103,18 @@ export class KeyCells {
         cells[column.index] = cell;
       }
     }
+    this.#last = only && { ...only, cells };
     return cells;
   }
 
-  /** The key of a parent. Children of one parent mostly come together, so the last one is kept. */
+  /** The key of a parent. */
   #ofParent(parent: InstanceState, source: string): readonly Cell[] {
-    if (this.#last?.parent === parent) return this.#last.key;
     const going = this.#changes.deletes.has(parent);
     if (going || isGone(parent)) {
       const why = going ? "is to be deleted" : "was deleted";
       throw new ValidationError(`${source} refers to ${label(parent)}, which ${why}; give it another parent`);
     }
-    const key = parent.mapper.key.map((_, i) => this.at(parent, i));
-    this.#last = { parent, key };
-    return key;
+    return parent.mapper.key.map((_, i) => this.at(parent, i));
   }
 }
 

@@ -13,7 +13,7 @@ import { ValidationError } from "../errors.ts";
 import { Mapper } from "../model/mapper.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { ByKey } from "../state/by_key.ts";
-import { type KeyToken, keyToken } from "../state/key.ts";
+import { type KeyToken, keyToken, tokenIn } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import { comparedColumns, type Dependency, isKeyRef, RowChange } from "./row_change.ts";
@@ -163,10 +163,14 @@ function rankOf(row: RowChange, ranks: Map<string, number>): number {
 
 /** Whether rows can go table by table: all are new, and each refers to tables before its own. Classes may share a table. */
 function isOrderOfRows(ranks: ReadonlyMap<string, number>, rows: readonly RowChange[]): boolean {
-  return rows.every(({ kind, table }, i) =>
-    kind === "insert" && (table === rows[i - 1]?.table ||
-      table.foreignKeys.every(({ target }) => ranks.get(target.table)! < ranks.get(table.table)!))
-  );
+  let last: TableInfo | null = null;
+  for (const { kind, table } of rows) {
+    if (kind !== "insert") return false;
+    if (table === last) continue;
+    last = table;
+    if (!table.foreignKeys.every(({ target }) => ranks.get(target.table)! < ranks.get(table.table)!)) return false;
+  }
+  return true;
 }
 
 /** Tables numbered so that a referenced one comes before those that refer to it; the order within a cycle is any. */
@@ -222,8 +226,8 @@ function index(rows: RowsByKey, row: RowChange, key: KeyToken | null): void {
 }
 
 function insertKey(row: RowChange): KeyToken | null {
-  const cells = row.table.key.map((column) => row.cells[column.index]);
-  return cells.some(isKeyRef) ? null : keyToken(cells);
+  const { table: { key }, cells } = row;
+  return key.some(({ index }) => isKeyRef(cells[index])) ? null : tokenIn(cells, key);
 }
 
 /** A row is written after the rows that its foreign keys refer to. */
@@ -238,7 +242,7 @@ function afterParents(row: RowChange, inserted: RowsByKey, made: Map<unknown, Ro
     }
     const parents = inserted.of(sharedTable(target));
     if (parents === undefined) continue;
-    const token = keyToken(columns.map((column) => row.cells[column.index]));
+    const token = tokenIn(row.cells, columns);
     const parent = token === null ? undefined : parents.get(token);
     if (parent !== undefined) depend(parent, row, parent.table !== row.table, columns);
   }

@@ -11,10 +11,11 @@ import type { Cell, CheckedRow, InsertStep, RequireStep, Step, UpdateRow, Update
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { groupBy } from "../state/group_by.ts";
 import type { InstanceState } from "../state/instance_state.ts";
-import { keyToken } from "../state/key.ts";
-import { UNKNOWN, valueOf } from "../state/snapshot.ts";
-import type { Changes, WrittenRelation } from "./changes.ts";
+import { tokenIn } from "../state/key.ts";
+import { UNKNOWN } from "../state/snapshot.ts";
+import type { Changes } from "./changes.ts";
 import { orderRows, type RowGroup } from "./order.ts";
+import type { WrittenRelation } from "./relations.ts";
 import { comparedColumns, type RowChange, type Setting } from "./row_change.ts";
 import { RowMaker } from "./row_maker.ts";
 import { weave } from "./weave.ts";
@@ -143,15 +144,9 @@ function rowsReferWithin(rows: readonly RowChange[]): boolean {
   if (own.length === 0) return false;
   const keys = new Set(rows.map(({ state }) => state!.key));
   return own.some(({ columns }) =>
-    rows.some(({ old }) => {
-      const values: unknown[] = [];
-      for (const { index, kind } of columns as readonly MappedColumn[]) {
-        const token = old?.[index] ?? UNKNOWN;
-        if (token === UNKNOWN) return true;
-        values.push(valueOf(kind, token));
-      }
-      return keys.has(keyToken(values));
-    })
+    rows.some(({ old }) =>
+      columns.some(({ index }) => (old?.[index] ?? UNKNOWN) === UNKNOWN) || keys.has(tokenIn(old!, columns))
+    )
   );
 }
 

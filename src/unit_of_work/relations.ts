@@ -6,7 +6,14 @@
  */
 import { ValidationError } from "../errors.ts";
 import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
-import { type InstanceState, isChanged, isGone, stateOf } from "../state/instance_state.ts";
+import {
+  type InstanceState,
+  isChanged,
+  isGone,
+  isRelationTouched,
+  knownState,
+  stateOf,
+} from "../state/instance_state.ts";
 import { keyToken, valuesIn } from "../state/key.ts";
 import { label, type Tracker } from "../state/tracker.ts";
 
@@ -34,7 +41,16 @@ export interface LinkChange {
   readonly kind: "insert" | "delete";
 }
 
-/** The foreign keys that relations give, by child: hardly ever more than one. */
+/** What a relation held when the changes were collected, where that is not what was loaded. */
+export interface WrittenRelation {
+  readonly state: InstanceState;
+  readonly relation: MappedRelation;
+  readonly value: unknown;
+  /** Each once. */
+  readonly members: readonly object[];
+}
+
+/** The foreign keys that relations give, by child: hardly ever more than one, and the same list for its siblings. */
 export type Assignments = ReadonlyMap<InstanceState, readonly Assignment[]>;
 
 /** The assignment of a child's foreign key, if a relation changed it. */
@@ -48,13 +64,15 @@ export function assignmentOf(
 
 /** What changed in the relations of a session. */
 export class RelationChanges {
-  readonly assignments: Map<InstanceState, Assignment[]> = new Map();
+  readonly assignments: Map<InstanceState, readonly Assignment[]> = new Map();
   readonly orphans: Orphan[] = [];
   readonly links: LinkChange[] = [];
+  readonly written: WrittenRelation[] = [];
 
   /** Gives a child a parent. Two relations that say different things are a ValidationError naming both. */
-  assign(child: InstanceState, columns: readonly MappedColumn[], parent: InstanceState | null, source: string): void {
-    const other = this.of(child, columns);
+  assign(child: InstanceState, given: readonly [Assignment]): void {
+    const { columns, parent, source } = given[0];
+    const other = assignmentOf(this.assignments, child, columns);
     if (other !== undefined && other.parent !== parent) {
       throw new ValidationError(
         `${other.source} and ${source} give ${label(child)} different parents: ${named(other.parent)} and ${
@@ -65,14 +83,7 @@ export class RelationChanges {
     }
     if (other !== undefined) return;
     const ofChild = this.assignments.get(child);
-    const assignment = { columns, parent, source };
-    if (ofChild === undefined) this.assignments.set(child, [assignment]);
-    else ofChild.push(assignment);
-  }
-
-  /** The assignment of a child's foreign key, if a relation changed it. */
-  of(child: InstanceState, columns: readonly MappedColumn[]): Assignment | undefined {
-    return assignmentOf(this.assignments, child, columns);
+    this.assignments.set(child, ofChild === undefined ? given : [...ofChild, ...given]);
   }
 }
 
@@ -90,8 +101,7 @@ export function sameColumns(a: readonly MappedColumn[], b: readonly MappedColumn
  * Throws a ValidationError when a relation holds something that it cannot.
  */
 export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tracker.all()): void {
-  const open: InstanceState[] = [];
-  for (const state of from) if (state.mapper.relations.length > 0) open.push(state);
+  const open = [...from];
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
     for (const relation of state.mapper.relations) {
       const value = state.instance[relation.name];
@@ -117,16 +127,18 @@ export function cascadeSave(tracker: Tracker, from: Iterable<InstanceState> = tr
 
 /** The states of what a relation property holds; throws a ValidationError when that is no such thing. */
 export function membersOf(state: InstanceState, relation: MappedRelation, value: unknown): InstanceState[] {
-  const name = `${state.mapper.model}.${relation.name}`;
+  const name = () => `${state.mapper.model}.${relation.name}`;
   if (relation.many !== Array.isArray(value)) {
     const wanted = relation.many ? `an array of ${relation.target.model}` : `a ${relation.target.model} or null`;
-    throw new ValidationError(`${name} must be ${wanted}`);
+    throw new ValidationError(`${name()} must be ${wanted}`);
   }
   const members = relation.many ? value as unknown[] : value === null ? [] : [value];
   return members.map((member) => {
-    const found = stateOf(member, `use in ${name}`);
+    const found = knownState(member) ?? stateOf(member, `use in ${name()}`);
     if (!found.mapper.is(relation.target) && !(member instanceof (relation.target.class as never))) {
-      throw new ValidationError(`${name} must hold ${relation.target.model} instances, found a ${found.mapper.model}`);
+      throw new ValidationError(
+        `${name()} must hold ${relation.target.model} instances, found a ${found.mapper.model}`,
+      );
     }
     return found;
   });
@@ -137,53 +149,49 @@ export function relationChanges(tracker: Tracker): RelationChanges {
   const changes = new RelationChanges();
   for (const state of tracker.all()) {
     for (const relation of state.mapper.relations) {
-      const value = state.instance[relation.name];
-      if (value === undefined || tracker.removed.has(state)) continue;
-      if (relation.kind === "belongsTo") compareParent(changes, state, relation, value);
-      else compareMembers(changes, tracker, state, relation, value);
+      if (tracker.removed.has(state) || !isRelationTouched(state, relation)) continue;
+      compare(changes, tracker, state, relation);
     }
   }
   return changes;
 }
 
-function compareParent(changes: RelationChanges, state: InstanceState, relation: MappedRelation, value: unknown): void {
-  const loaded = state.relations?.get(relation.name);
-  if (loaded !== undefined && loaded.value === value) return;
-  const [parent] = membersOf(state, relation, value);
-  changes.assign(state, relation.local, parent ?? null, `${state.mapper.model}.${relation.name}`);
-}
-
-function compareMembers(
+function compare(
   changes: RelationChanges,
   tracker: Tracker,
   state: InstanceState,
   relation: MappedRelation,
-  value: unknown,
 ): void {
-  const loaded = state.relations?.get(relation.name);
-  const before = loaded?.members ?? [];
-  const source = `${state.mapper.model}.${relation.name}`;
+  const { name, link, remote } = relation;
+  const value = state.instance[name];
+  const source = `${state.mapper.model}.${name}`;
+  const loaded = state.relations?.get(name);
+  const current = membersOf(state, relation, value);
+  if (relation.kind === "belongsTo") {
+    const parent = current[0] ?? null;
+    changes.written.push({ state, relation, value, members: current.map(({ instance }) => instance) });
+    return changes.assign(state, [{ columns: relation.local, parent, source }]);
+  }
   if (loaded === undefined && state.status === "persistent" && relation.deleteOrphan) {
     throw new ValidationError(
       `${source} was assigned without being loaded, and its orphans are deleted: ` +
-        `await session.load(instance, ["${relation.name}"]) first`,
+        `await session.load(instance, ["${name}"]) first`,
     );
   }
-  const current = membersOf(state, relation, value);
-  if (current.length === before.length && current.every((member, i) => member.instance === before[i])) return;
+  const kept = new Set<object>(current.map(({ instance }) => instance));
+  changes.written.push({ state, relation, value, members: [...kept] });
+  const before = loaded?.members ?? [];
   const known = new Set(before);
-  const kept = new Set<object>();
+  const given = [{ columns: remote, parent: state, source }] as const;
   for (const child of current) {
-    if (kept.has(child.instance)) continue;
-    kept.add(child.instance);
     if (known.has(child.instance)) continue;
-    if (relation.link !== null) changes.links.push({ relation, owner: state, target: child, kind: "insert" });
-    else changes.assign(child, relation.remote, state, source);
+    if (link !== null) changes.links.push({ relation, owner: state, target: child, kind: "insert" });
+    else changes.assign(child, given);
   }
   for (const member of before) {
     if (kept.has(member)) continue;
     const child = stateOf(member, `use in ${source}`);
-    if (relation.link !== null) changes.links.push({ relation, owner: state, target: child, kind: "delete" });
+    if (link !== null) changes.links.push({ relation, owner: state, target: child, kind: "delete" });
     else if (tracker.has(child) && !tracker.removed.has(child)) {
       changes.orphans.push({ child, relation, parent: state });
     }
@@ -197,12 +205,13 @@ function compareMembers(
 export function settleOrphans(changes: RelationChanges): InstanceState[] {
   const deleted: InstanceState[] = [];
   for (const { child, relation, parent } of changes.orphans) {
-    const given = changes.of(child, relation.remote);
+    const given = assignmentOf(changes.assignments, child, relation.remote);
     if (given !== undefined && given.parent !== null) continue;
     if (given === undefined && !refersTo(child, relation.remote, parent)) continue;
     if (relation.deleteOrphan) deleted.push(child);
     else if (relation.remote.every((column) => column.nullable)) {
-      changes.assign(child, relation.remote, null, `${relation.owner.model}.${relation.name}`);
+      const source = `${relation.owner.model}.${relation.name}`;
+      changes.assign(child, [{ columns: relation.remote, parent: null, source }]);
     } else {
       throw new ValidationError(
         `${

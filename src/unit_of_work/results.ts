@@ -186,10 +186,10 @@ function applyWritten(
   state.snapshot = row.after;
   if (state.status !== "persistent") {
     tracker.become(state, "persistent");
-    state.key = instanceKey(mapper, state.instance);
+    state.key = instanceKey(state);
     tracker.added.delete(state);
     // Its row went in, so another instance of the key is of a row that was rolled back, unless this one replaces it.
-    const ghost = row.kind === "insert" ? tracker.identity.holder(mapper, state.key!) : undefined;
+    const ghost = row.kind === "insert" ? tracker.identity.holderFor(state, state.key!) : undefined;
     if (ghost !== undefined) tracker.expunge(ghost);
     tracker.identity.set(state);
   }

@@ -44,23 +44,22 @@ export class RowMaker {
     const doomed = new ByKey<Mapper, InstanceState>();
     for (const state of deletes) doomed.set(state.mapper.root, state.key!, state);
     const rows: RowChange[] = [];
-    const taken = new ByKey<Mapper, InstanceState>();
     for (const state of inserts) {
       const { mapper } = state;
-      const key = instanceKey(mapper, state.instance);
+      const key = instanceKey(state);
       const old = key === null ? undefined : doomed.get(mapper.root, key);
       if (key !== null) {
-        if (taken.get(mapper.root, key) !== undefined) {
+        const holder = this.#changes.holder(state, key);
+        if (holder?.status === "pending") {
           throw new ValidationError(
             `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,
           );
         }
-        if (old === undefined && this.#changes.taken(mapper, key)) {
+        if (old === undefined && holder !== undefined) {
           throw new ValidationError(
             `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
           );
         }
-        taken.set(mapper.root, key, state);
       }
       rows.push(old === undefined ? this.#insert(state) : this.#replace(state, old));
     }
@@ -69,7 +68,8 @@ export class RowMaker {
       if (row !== null) rows.push(row);
     }
     for (const state of deletes) if (!this.replaced.has(state)) rows.push(this.#delete(state));
-    return [...rows, ...linkRows(this.#changes, this.#keys)];
+    for (const row of linkRows(this.#changes, this.#keys)) rows.push(row);
+    return rows;
   }
 
   #insert(state: InstanceState): RowDraft {

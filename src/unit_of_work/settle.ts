@@ -6,11 +6,11 @@
  */
 import type { MappedColumn, MappedRelation } from "../model/mapper.ts";
 import { type InstanceState, knownState, refill, type RelationSnapshot } from "../state/instance_state.ts";
-import { keyToken } from "../state/key.ts";
+import { tokenIn } from "../state/key.ts";
 import { type Token, UNKNOWN } from "../state/snapshot.ts";
 import type { Tracker } from "../state/tracker.ts";
-import { childRelations, type WrittenRelation } from "./changes.ts";
-import { sameColumns } from "./relations.ts";
+import { childRelations } from "./changes.ts";
+import { sameColumns, type WrittenRelation } from "./relations.ts";
 import type { RowChange } from "./row_change.ts";
 
 /** An instance whose foreign keys no longer refer to what they did. */
@@ -26,7 +26,7 @@ export function leaveCollections(tracker: Tracker, departures: readonly Departur
   for (const { state, snapshot } of departures) {
     for (const { local, target, kind } of state.mapper.relations) {
       if (kind !== "belongsTo") continue;
-      const key = keyToken(local.map((column) => snapshot[column.index]));
+      const key = tokenIn(snapshot, local);
       const parent = key === null ? undefined : tracker.identity.get(target, key);
       if (parent === undefined || parent.relations === null) continue;
       for (const relation of childRelations(parent.mapper)) {
@@ -34,9 +34,7 @@ export function leaveCollections(tracker: Tracker, departures: readonly Departur
           !state.mapper.is(relation.target) || !parent.relations.has(relation.name) ||
           !sameColumns(relation.remote, local)
         ) continue;
-        if (state.status === "persistent" && keyToken(local.map((column) => state.snapshot![column.index])) === key) {
-          continue;
-        }
+        if (state.status === "persistent" && tokenIn(state.snapshot!, local) === key) continue;
         let relations = leaving.get(parent);
         if (relations === undefined) leaving.set(parent, relations = new Map());
         if (!relations.has(relation)) relations.set(relation, new Set());
@@ -81,8 +79,8 @@ export function leaveUnknown(tracker: Tracker, departures: readonly Departure[])
 
 /** Whether a child's row refers to a parent, or may. */
 function refersTo(child: object, { remote }: MappedRelation, parent: InstanceState): boolean {
-  const tokens = remote.map((column) => knownState(child)!.snapshot![column.index]);
-  return tokens.includes(UNKNOWN) || keyToken(tokens) === parent.key;
+  const snapshot = knownState(child)!.snapshot!;
+  return tokenIn(snapshot, remote) === parent.key || remote.some(({ index }) => snapshot[index] === UNKNOWN);
 }
 
 /** Takes members out of a loaded relation: out of its property and out of what counts as loaded. */
@@ -139,7 +137,7 @@ export function followForeignKeys(
     if (
       state.instance[name] !== loaded.value || written.some((one) => one.state === state && one.relation === relation)
     ) continue;
-    const key = keyToken(local.map((column) => state.snapshot![column.index]));
+    const key = tokenIn(state.snapshot!, local);
     const parent = key === null ? undefined : tracker.identity.get(target, key);
     tracker.touch(state);
     if (parent === undefined && key !== null) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { DetachedInstanceError, identityKey, objectSession, ValidationError } from "../../mod.ts";
+import { DetachedInstanceError, identityKey, objectSession, update, ValidationError } from "../../mod.ts";
 import { Author, author, Book, Maker, Review, Seat } from "./models.ts";
 import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
@@ -165,6 +165,44 @@ export function identitySuite(target: Target): void {
     await session.commit();
     assertEquals(await place.rows("authors"), 2);
   });
+
+  test(target, "an instance is found by a key that its constructor made up", async (place) => {
+    await using session = place.session();
+    const cat = new Author({ name: "Cat" });
+    const twin = session.add(new Author({ id: cat.id, name: "twin" }));
+    await refused(() => session.add(cat), ValidationError, "same key", "merge");
+    session.expunge(twin);
+    const [ann, bob] = session.addAll([new Author({ name: "Ann" }), new Author({ name: "Bob" }), cat]);
+    await session.commit();
+    const known = await sendsNothing(place, () => Promise.all([bob!, cat].map(({ id }) => session.get(Author, id))));
+    assertStrictEquals(known[0], bob);
+    assertStrictEquals(known[1], cat);
+    assertEquals([session.identityMap.size, [...session]], [3, [cat, ann, bob]]);
+    await session.delete(ann!);
+    const heir = session.add(new Author({ id: ann!.id, name: "heir" }));
+    await session.commit();
+    assertStrictEquals(session.identityMap.get(Author, ann!.id), heir);
+    session.expunge(bob!);
+    const again = await session.getOne(Author, bob!.id);
+    assertNotStrictEquals(again, bob);
+    await refused(() => session.add(bob!), ValidationError, "same key");
+    await session.delete(again);
+    await refused(() => session.add(bob!), ValidationError, "same key");
+    session.add(again);
+    assertEquals(await place.column("authors", "name"), ["Bob", "Cat", "heir"]);
+    await using another = place.session();
+    const [dan, eve] = another.addAll([new Author({ name: "Dan" }), new Author({ name: "Eve" })]);
+    eve!.id = dan!.id;
+    await refused(() => sendsNothing(place, () => another.commit()), ValidationError, "same key", "merge()");
+  });
+
+  test(target, "instances that no key was looked up beside are found all the same", async (place) => {
+    await using session = place.session();
+    const ann = session.add(new Author({ name: "Ann" }));
+    await session.commit();
+    await session.execute(update(Author).set({ bio: "new" }));
+    assert(session.inspect(ann).expired.includes("bio") || ann.bio === "new");
+  }, "interactive");
 
   test(target, "session.add() makes a detached instance persistent again, with its changes", async (place) => {
     const ann = new Author({ name: "Ann" });

@@ -31,16 +31,22 @@ const persistent = (mirror: Mirror) => mirror.data.status === "persistent";
 /** Instances that a relation may refer to: in the session, or new. */
 const usable = (mirror: Mirror) => mirror.live || mirror.data.status === "transient";
 
+/** A new author: of a key that is given, of one that its constructor makes up, or of one that another's made up. */
 function author(run: Run, key: number, email: number, name = "ann"): Mirror {
-  const values = authorValues(key, email, name);
+  const { id, ...rest } = authorValues(key, email, name);
+  const made = run.world.mirrors.flatMap((one) => one.kind === "Author" && one.key !== null ? [String(one.key)] : [])
+    .filter((one) => !AUTHORS.includes(one));
+  const given = key % 6 === 5 ? {} : { id: (key % 6 === 4 ? pick(made, key) : undefined) ?? id };
+  const instance = new Author({ ...rest, ...given });
   const mirror = run.world.create("Author", {
-    ...values,
-    born: values.born.toISOString(),
+    ...rest,
+    id: instance.id,
+    born: rest.born.toISOString(),
     meta: '{"n":1,"list":[]}',
     visits: 0,
     version: 1,
   });
-  mirror.instance = new Author(values);
+  mirror.instance = instance;
   return mirror;
 }
 
