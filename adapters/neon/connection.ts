@@ -187,7 +187,7 @@ export class NeonConnection implements Connection {
       if (end !== undefined && tag !== end.tag) {
         this.#leave(false);
         throw new TransactionLostError(
-          `The transaction on ${failure.where} was rolled back, not committed: a statement of it had failed before; ` +
+          `The transaction on ${failure.where} was rolled back: a statement had failed before its commit; ` +
             "roll back to a savepoint after a failure, or run it all again",
         );
       }

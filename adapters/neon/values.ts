@@ -7,7 +7,7 @@
  */
 import { DatabaseError, UnsupportedError, ValidationError } from "../../src/errors.ts";
 import type { TransactionOptions } from "../../src/database.ts";
-import { hex } from "../../src/sql/postgres_codecs.ts";
+import { hex, unhex } from "../../src/sql/postgres_codecs.ts";
 import { isRead } from "../../src/sql/scan.ts";
 import type { ResultSet, SqlValue, Statement } from "../../src/sql/statement.ts";
 import { checkLevel } from "../shared/isolation.ts";
@@ -60,10 +60,7 @@ function toParam(value: SqlValue, refuse: RefuseValue): string | null {
 }
 
 function fromHex(text: string): Uint8Array | string {
-  if (!text.startsWith("\\x")) return text; // With bytea_output = escape.
-  const bytes = new Uint8Array((text.length - 2) / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i + 2, 2 * i + 4), 16);
-  return bytes;
+  return text.startsWith("\\x") ? unhex(text) : text; // With bytea_output = escape.
 }
 
 function toInteger(text: string): number | bigint {

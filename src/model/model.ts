@@ -113,7 +113,7 @@ function specsOf(columns: Columns): readonly (readonly [string, ColumnSpec])[] {
   return known;
 }
 
-/** What constructors made up, for merging. */
+/** What constructors made up. */
 class MadeUp extends Bearer {
   #values: Values;
 
@@ -127,11 +127,16 @@ class MadeUp extends Bearer {
   }
 }
 
-/** Whether an instance holds in a property what its constructor made up, since it was given nothing. */
+/** What the constructor of an instance made up for a property, since it was given nothing; undefined where it did not. */
+export function madeUp(instance: object, property: string): unknown {
+  const values = MadeUp.of(instance);
+  return values && Object.hasOwn(values, property) ? values[property] : undefined;
+}
+
+/** Whether an instance holds in a property what its constructor made up. */
 export function isDefaulted(instance: object, property: string): boolean {
-  const madeUp = MadeUp.of(instance);
-  return madeUp !== undefined && Object.hasOwn(madeUp, property) &&
-    Object.is(madeUp[property], (instance as Values)[property]);
+  const value = madeUp(instance, property);
+  return value !== undefined && Object.is(value, (instance as Values)[property]);
 }
 
 /** The value of a property that was given none; undefined where it is to be absent. */

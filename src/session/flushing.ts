@@ -27,7 +27,7 @@ const NO_CHANGES: Changes = {
   assignments: new Map(),
   links: [],
   relations: [],
-  holder: () => undefined,
+  claim: () => undefined,
 };
 
 /** What one database has to write, planned. */

@@ -74,7 +74,7 @@ function isMissing(tracker: Tracker, state: InstanceState): boolean {
 
 function pendingTwin(tracker: Tracker, state: InstanceState): InstanceState | undefined {
   const key = instanceKey(state);
-  return key === null ? undefined : tracker.pendingHolder(state.mapper, key);
+  return key === null ? undefined : tracker.pendingHolder(state, key);
 }
 
 /** The relations of an instance that a merge follows: those that its properties hold. */

@@ -49,9 +49,9 @@ export function partition(branches: Branches, changes: Changes, bulk: readonly R
   const of = (branch: Branch): Draft => {
     let draft = drafts.get(branch);
     if (draft === undefined) {
-      const { assignments, holder } = changes;
+      const { assignments, claim } = changes;
       const own = { inserts: [], updates: [], deletes: new Set<InstanceState>(), links: [], relations: [] };
-      drafts.set(branch, draft = { branch, changes: { ...own, assignments, holder }, bulk: [] });
+      drafts.set(branch, draft = { branch, changes: { ...own, assignments, claim }, bulk: [] });
     }
     return draft;
   };

@@ -20,8 +20,7 @@ import { type Departure, followForeignKeys, leaveCollections, leaveUnknown } fro
 
 /** Whether an instance of a model is loaded. */
 export function isLoaded(tracker: Tracker, mapper: Mapper): boolean {
-  for (const _ of tracker.identity.of(mapper)) return true;
-  return false;
+  return tracker.identity.of(mapper).length > 0;
 }
 
 /** Whether a deletion of a model's rows can concern what is loaded: an instance of it, or one that goes or changes with it. */
@@ -95,7 +94,7 @@ function writtenRow(state: InstanceState, columns: readonly MappedColumn[]): Pic
 export function synchroniseDeleted(tracker: Tracker, mapper: Mapper, isGone: (key: KeyToken) => boolean): void {
   const gone: Departure[] = [];
   const lost: { state: InstanceState; columns: readonly MappedColumn[] }[] = [];
-  let level: InstanceState[] = [...tracker.identity.of(mapper)].filter(({ key }) => isGone(key!));
+  let level: InstanceState[] = tracker.identity.of(mapper).filter(({ key }) => isGone(key!));
   let refersToGone = (target: Mapper, key: KeyToken): boolean => target.root === mapper.root && isGone(key);
   while (true) {
     for (const state of level) {
@@ -147,5 +146,5 @@ function markDeleted(tracker: Tracker, state: InstanceState): void {
 
 /** Expires the loaded instances of a model, of whose rows nothing is known any more. */
 export function expireLoaded(tracker: Tracker, mapper: Mapper): void {
-  for (const state of [...tracker.identity.of(mapper)]) tracker.expire(state);
+  for (const state of tracker.identity.of(mapper)) tracker.expire(state);
 }

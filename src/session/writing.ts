@@ -196,7 +196,7 @@ async function runReading(
 
 function loadedKeys({ tracker, dialect }: WriteContext, { mapper }: WriteNode): (readonly SqlValue[])[] {
   const codecs = mapper.codecs(dialect);
-  return [...tracker.identity.of(mapper)].map(({ instance }) =>
+  return tracker.identity.of(mapper).map(({ instance }) =>
     mapper.key.map((column) => codecs[column.index]!.encode(instance[column.property], column))
   );
 }

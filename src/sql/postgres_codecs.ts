@@ -73,8 +73,8 @@ export function hex(bytes: Uint8Array): string {
   return `\\x${hexOf(bytes)}`;
 }
 
-function unhex(text: string): Uint8Array | null {
-  if (!/^\\x(?:[0-9a-f]{2})*$/i.test(text)) return null;
+/** The bytes of such a text. */
+export function unhex(text: string): Uint8Array {
   const bytes = new Uint8Array((text.length - 2) / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i + 2, 2 * i + 4), 16);
   return bytes;
@@ -213,8 +213,7 @@ const codecs: Readonly<Record<Exclude<ColumnType["name"], "array">, Codec>> = {
     encode: (value, column) => hex(checkBytes(value, column)),
     decode(value) {
       if (isBytes(value)) return value;
-      const bytes = typeof value === "string" ? unhex(value) : null;
-      if (bytes !== null) return bytes;
+      if (typeof value === "string" && /^\\x(?:[0-9a-f]{2})*$/i.test(value)) return unhex(value);
       throw unreadable("bytes (with bytea_output = hex)", value);
     },
   },
@@ -248,8 +247,7 @@ function arrayCodec(of: ColumnType): Codec {
   function encodeItem(value: unknown, element: ColumnInfo): ArrayItem {
     // Of a json element too: PostgreSQL's NULL and JSON's null are the same in JavaScript.
     if (value === null) return null;
-    const encoded = codec().encode(value, element);
-    return typeof encoded === "string" ? encoded : String(encoded);
+    return String(codec().encode(value, element));
   }
 
   function encodeInner(value: unknown, column: ColumnInfo): SqlValue {
@@ -333,5 +331,5 @@ export function postgresParam(value: unknown, what: string): SqlValue {
 function paramItem(value: unknown, what: string): ArrayItem {
   if (Array.isArray(value)) return value.map((item) => paramItem(item, what));
   const param = postgresParam(value, what);
-  return param === null || typeof param === "string" ? param : String(param);
+  return param === null ? null : String(param);
 }

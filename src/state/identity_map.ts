@@ -2,23 +2,37 @@
  * The identity map: one instance for a (model, primary key) within a session. A lookup is two Map lookups. Models that were
  * extended from one another share a table, and so their keys.
  *
- * Instances whose keys are new UUIDs wait in a list until a key of their model is looked up: hashing one takes longer than
- * anything else that is done with a new instance, and most commits of such instances look none up.
+ * Instances whose keys are UUIDs that their constructors made up wait in a list until a key of their table is looked up:
+ * hashing a new UUID takes longer than anything else that is done with a new instance, and most commits look none up.
  *
  * @module
  */
 import type { Mapper } from "../model/mapper.ts";
-import { isDefaulted } from "../model/model.ts";
+import { madeUp } from "../model/model.ts";
 import { uuidv7 } from "../model/uuid.ts";
-import { ByKey } from "./by_key.ts";
 import type { InstanceState } from "./instance_state.ts";
-import { instanceKey, type KeyToken } from "./key.ts";
+import type { KeyToken } from "./key.ts";
+
+/** The instances of one table. */
+interface Family {
+  readonly indexed: Map<KeyToken, InstanceState>;
+  /** Those that are not; none beside those that are. */
+  readonly waiting: InstanceState[];
+}
+
+/** All of them by key. */
+function known({ indexed, waiting }: Family): Map<KeyToken, InstanceState> {
+  if (waiting.length > 0) {
+    for (const state of waiting.splice(0)) {
+      indexed.set(madeUp(state.instance, state.mapper.key[0]!.property) as KeyToken, state);
+    }
+  }
+  return indexed;
+}
 
 /** Instances of a session, by the first model of the family and key. */
 export class IdentityMap {
-  readonly #states: ByKey<Mapper, InstanceState> = new ByKey();
-  /** Those that are not there yet, some of them more than once. */
-  #waiting: InstanceState[] = [];
+  readonly #families: Map<Mapper, Family> = new Map();
   #list: readonly InstanceState[] | null = null;
 
   /** The instance of a key, where it is one of this model or of a subclass. */
@@ -29,59 +43,60 @@ export class IdentityMap {
 
   /** The instance that has a key in the model's table, of whatever class of the family. */
   holder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    return this.#indexed().get(mapper.root, key);
+    const family = this.#families.get(mapper.root);
+    return family && known(family).get(key);
   }
 
-  /** The instance that has the key of a new one; not looked for where no other can have it. */
+  /** The instance that has the key of a new one; not looked for where there can be none. */
   holderFor(state: InstanceState, key: KeyToken): InstanceState | undefined {
-    return this.#mayWait(state) ? undefined : this.holder(state.mapper, key);
+    return this.mayWait(state, key) ? undefined : this.holder(state.mapper, key);
+  }
+
+  /** Whether no other instance can have this one's key: its constructor made it up, as did those of all that are here. */
+  mayWait({ mapper: { root, key: columns }, instance }: InstanceState, key: KeyToken): boolean {
+    const { makeDefault, property } = columns[0]!;
+    return makeDefault === uuidv7 && columns.length === 1 && madeUp(instance, property) === key &&
+      !this.#families.get(root)?.indexed.size;
   }
 
   /** The instances of one model and of its subclasses. */
-  *of(mapper: Mapper): Generator<InstanceState> {
-    for (const state of this.#indexed().of(mapper.root)?.values() ?? []) if (state.mapper.is(mapper)) yield state;
+  of(mapper: Mapper): readonly InstanceState[] {
+    return this.states().filter((state) => state.mapper.is(mapper));
   }
 
   set(state: InstanceState, key: KeyToken = state.key!): void {
     this.#list = null;
-    if (this.#mayWait(state)) this.#waiting.push(state);
-    else this.#indexed().set(state.mapper.root, key, state);
+    const { root } = state.mapper;
+    let family = this.#families.get(root);
+    if (family === undefined) this.#families.set(root, family = { indexed: new Map(), waiting: [] });
+    if (this.mayWait(state, key)) family.waiting.push(state);
+    else known(family).set(key, state);
   }
 
-  /** Whether no other instance can have the key of this one: its constructor made it up, as those of all that are here. */
-  #mayWait({ mapper, instance }: InstanceState): boolean {
-    const { makeDefault, property } = mapper.key[0]!;
-    return makeDefault === uuidv7 && mapper.key.length === 1 && isDefaulted(instance, property) &&
-      this.#states.of(mapper.root) === undefined;
-  }
-
-  #indexed(): ByKey<Mapper, InstanceState> {
-    if (this.#waiting.length === 0) return this.#states;
-    for (const state of this.#waiting.splice(0)) {
-      const key = state.key ?? instanceKey(state);
-      if (key !== null) this.#states.set(state.mapper.root, key, state);
-    }
-    return this.#states;
-  }
-
+  /** Takes an instance away, if it has its key. */
   delete(state: InstanceState): void {
     this.#list = null;
-    this.#indexed().delete(state.mapper.root, state.key!, state);
+    if (this.holder(state.mapper, state.key!) === state) {
+      this.#families.get(state.mapper.root)!.indexed.delete(state.key!);
+    }
   }
 
   clear(): void {
     this.#list = null;
-    this.#waiting = [];
-    this.#states.clear();
+    this.#families.clear();
   }
 
   get size(): number {
-    return this.#states.size + this.#waiting.length;
+    let size = 0;
+    for (const { indexed, waiting } of this.#families.values()) size += indexed.size + waiting.length;
+    return size;
   }
 
-  /** Every instance that is there now. */
+  /** Every instance that is there now, model by model. */
   states(): readonly InstanceState[] {
-    return this.#list ??= [...this.#states.values(), ...this.#waiting];
+    return this.#list ??= [...this.#families.values()].flatMap((
+      { indexed, waiting },
+    ) => [...indexed.values(), ...waiting]);
   }
 
   [Symbol.iterator](): Iterator<InstanceState> {

@@ -5,7 +5,6 @@
  * @module
  */
 import { DetachedInstanceError, ValidationError } from "../errors.ts";
-import type { Mapper } from "../model/mapper.ts";
 import { IdentityMap } from "./identity_map.ts";
 import {
   changedColumns,
@@ -117,13 +116,14 @@ export class Tracker {
     }
     const hasRow = state.status === "detached" && state.snapshot !== null;
     const key = hasRow ? state.key : instanceKey(state);
-    const holder = key === null ? undefined : this.claim(state, key);
+    const holder = key === null ? undefined : this.holder(state, key);
     if (holder !== undefined && (hasRow || !this.removed.has(holder))) {
       throw new ValidationError(
         `Cannot add ${label(state)}: another instance with the same key is in the session; use merge() to copy onto it`,
       );
     }
     if (hasRow) this.touch(state);
+    else if (key !== null) this.#pendingKeys.set(state, key);
     this.become(state, hasRow ? "persistent" : "pending");
     state.owner = this.owner;
     if (hasRow) this.identity.set(state);
@@ -131,22 +131,22 @@ export class Tracker {
     this.tell();
   }
 
-  /** The pending instance that was added with a key and still has it. */
-  pendingHolder(mapper: Mapper, key: KeyToken): InstanceState | undefined {
-    const holder = this.#pendingKeys.holder(mapper, key);
-    return holder !== undefined && this.#hasStill(holder, key) ? holder : undefined;
+  /** The other instance, a pending one, that was added with the key of this one and still has it. */
+  pendingHolder(state: InstanceState, key: KeyToken): InstanceState | undefined {
+    const holder = this.#pendingKeys.holderFor(state, key);
+    return holder !== state && holder && this.added.has(holder) && instanceKey(holder) === key ? holder : undefined;
   }
 
-  #hasStill(pending: InstanceState, key: KeyToken): boolean {
-    return this.added.has(pending) && instanceKey(pending) === key;
+  /** The other instance that has the key of one to be added: a pending one, or else one that is loaded. */
+  holder(state: InstanceState, key: KeyToken): InstanceState | undefined {
+    return this.pendingHolder(state, key) ?? this.identity.holderFor(state, key);
   }
 
-  /** Takes a key for a new instance. Returns the other that has it: a pending one, or else one that is loaded. */
+  /** The same of a pending instance, which may have got its key since: where no other pending one has that, it does now. */
   claim(state: InstanceState, key: KeyToken): InstanceState | undefined {
-    const pending = this.#pendingKeys.holderFor(state, key);
-    if (pending !== undefined && pending !== state && this.#hasStill(pending, key)) return pending;
-    if (pending !== state) this.#pendingKeys.set(state, key);
-    return this.identity.holderFor(state, key);
+    const other = this.holder(state, key);
+    if (other?.status !== "pending" && !this.#pendingKeys.mayWait(state, key)) this.#pendingKeys.set(state, key);
+    return other;
   }
 
   /**
@@ -180,11 +180,10 @@ export class Tracker {
   /** Lets go of everything. */
   clear(): void {
     // What was deleted and never committed is there still.
-    const deleted = this.touched().filter(({ status }) => status === "deleted");
+    const gone = [...this.identity, ...this.touched().filter(({ status }) => status === "deleted")];
     this.#frames.length = 0;
     for (const state of this.added) this.#detach(state, "transient");
-    for (const state of this.identity) this.#detach(state, "detached");
-    for (const state of deleted) this.#detach(state, "detached");
+    for (const state of gone) this.#detach(state, "detached");
     this.added.clear();
     this.removed.clear();
     this.#pendingKeys.clear();
@@ -329,6 +328,7 @@ export class Tracker {
         state.owner = this.owner;
       }
     }
+    if (outermost) this.#pendingKeys.clear();
     replace(this.added, added);
     replace(this.removed, outermost ? [] : frame.removed);
     for (const state of this.all()) {

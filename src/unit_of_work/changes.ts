@@ -36,8 +36,8 @@ export interface Changes {
   readonly links: readonly LinkChange[];
   /** The relations that are written with it. */
   readonly relations: readonly WrittenRelation[];
-  /** The other instance that has the key of a new one: another new one, or one that is loaded. */
-  holder(state: InstanceState, key: KeyToken): InstanceState | undefined;
+  /** Takes a key for a new instance. Returns the other that has it: another new one, or one that is loaded. */
+  claim(state: InstanceState, key: KeyToken): InstanceState | undefined;
 }
 
 /** Collects what a session has to write. O(instances × columns), as it must look at each. */
@@ -45,7 +45,7 @@ export function collectChanges(tracker: Tracker): Changes {
   cascadeSave(tracker);
   const relations = relationChanges(tracker);
   const deletes = new Set(tracker.removed);
-  for (const state of tracker.added) if (isPendingOrphan(state, relations)) tracker.unadd(state);
+  for (const state of [...tracker.added]) if (isPendingOrphan(state, relations)) tracker.unadd(state);
   const orphans = new Set(settleOrphans(relations));
   for (const orphan of orphans) if (!tracker.added.has(orphan)) deletes.add(orphan);
   cascadeDelete(tracker, deletes, relations.assignments, (child, relation) => {
@@ -66,7 +66,7 @@ export function collectChanges(tracker: Tracker): Changes {
     assignments: relations.assignments,
     links: relations.links,
     relations: relations.written,
-    holder: (state, key) => tracker.claim(state, key),
+    claim: (state, key) => tracker.claim(state, key),
   };
 }
 
@@ -196,7 +196,7 @@ export function changesOf(changes: Changes, objects: Iterable<object>): Changes 
     updates: changes.updates.filter(({ state }) => wanted.has(state)),
     deletes: new Set([...changes.deletes].filter((state) => wanted.has(state))),
     assignments: changes.assignments,
-    holder: changes.holder,
+    claim: changes.claim,
     links: changes.links.filter(({ owner, target }) => wanted.has(owner) && wanted.has(target)),
     // A collection counts as written only with all of its members.
     relations: changes.relations.filter(({ state, members }) =>

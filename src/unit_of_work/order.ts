@@ -13,7 +13,7 @@ import { ValidationError } from "../errors.ts";
 import { Mapper } from "../model/mapper.ts";
 import type { ColumnInfo, TableInfo } from "../sql/table.ts";
 import { ByKey } from "../state/by_key.ts";
-import { type KeyToken, keyToken, tokenIn } from "../state/key.ts";
+import { type KeyToken, keyToken, tokenIn, valueToken } from "../state/key.ts";
 import { UNKNOWN } from "../state/snapshot.ts";
 import { label } from "../state/tracker.ts";
 import { comparedColumns, type Dependency, isKeyRef, RowChange } from "./row_change.ts";
@@ -250,14 +250,12 @@ function afterParents(row: RowChange, inserted: RowsByKey, made: Map<unknown, Ro
 
 /** A row that is deleted goes after the rows that referred to it: those deleted too, and those that now refer elsewhere. */
 function beforeParents(row: RowChange, deleted: RowsByKey): void {
-  const snapshot = row.old;
   for (const { columns, target } of row.table.foreignKeys) {
     const parents = deleted.of(sharedTable(target));
     if (parents === undefined) continue;
-    const cells = row.old === null
-      ? columns.map((column) => row.table.key.includes(column) ? row.key[row.table.key.indexOf(column)] : undefined)
-      : columns.map((column) => snapshot![column.index] === UNKNOWN ? null : snapshot![column.index]);
-    const token = keyToken(cells);
+    const token = row.old === null
+      ? keyToken(columns.map((column) => row.key[row.table.key.indexOf(column)])) // none where it is no part of the key
+      : tokenIn(row.old, columns);
     const parent = token === null ? undefined : parents.get(token);
     if (parent !== undefined) depend(row, parent, parent.table !== row.table || row.kind !== "delete", columns);
   }
@@ -274,7 +272,7 @@ function connectUnique(rows: readonly RowChange[]): void {
       const cell = row.cells[column.index];
       const before = row.old?.[column.index];
       if (row.kind !== "insert" && (row.kind === "delete" || cell !== undefined)) {
-        const held = before === undefined || before === null || before === UNKNOWN ? null : keyToken([before]);
+        const held = before === UNKNOWN ? null : valueToken(before);
         if (held !== null) freeing.push([column, held, row]);
         else if (before === UNKNOWN) unknown.push([column, row]);
       }
@@ -282,7 +280,7 @@ function connectUnique(rows: readonly RowChange[]): void {
         continue;
       }
       const after = row.after?.[column.index];
-      const token = after === undefined || after === UNKNOWN ? null : keyToken([after]);
+      const token = after === UNKNOWN ? null : valueToken(after);
       if (token !== null) taking.set(column, token, row);
     }
   }

@@ -166,17 +166,17 @@ function compare(
   const value = state.instance[name];
   const source = `${state.mapper.model}.${name}`;
   const loaded = state.relations?.get(name);
-  const current = membersOf(state, relation, value);
-  if (relation.kind === "belongsTo") {
-    const parent = current[0] ?? null;
-    changes.written.push({ state, relation, value, members: current.map(({ instance }) => instance) });
-    return changes.assign(state, [{ columns: relation.local, parent, source }]);
-  }
   if (loaded === undefined && state.status === "persistent" && relation.deleteOrphan) {
     throw new ValidationError(
       `${source} was assigned without being loaded, and its orphans are deleted: ` +
         `await session.load(instance, ["${name}"]) first`,
     );
+  }
+  const current = membersOf(state, relation, value);
+  if (relation.kind === "belongsTo") {
+    const parent = current[0] ?? null;
+    changes.written.push({ state, relation, value, members: current.map(({ instance }) => instance) });
+    return changes.assign(state, [{ columns: relation.local, parent, source }]);
   }
   const kept = new Set<object>(current.map(({ instance }) => instance));
   changes.written.push({ state, relation, value, members: [...kept] });

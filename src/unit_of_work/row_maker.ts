@@ -49,13 +49,13 @@ export class RowMaker {
       const key = instanceKey(state);
       const old = key === null ? undefined : doomed.get(mapper.root, key);
       if (key !== null) {
-        const holder = this.#changes.holder(state, key);
-        if (holder?.status === "pending") {
+        const holder = this.#changes.claim(state, key);
+        if (holder?.status === "pending" && inserts.includes(holder)) {
           throw new ValidationError(
             `Two new instances have the same key: ${label(state)}; use merge() to copy one onto the other`,
           );
         }
-        if (old === undefined && holder !== undefined) {
+        if (old === undefined && holder !== undefined && holder.status !== "pending") {
           throw new ValidationError(
             `Cannot insert ${label(state)}: the session has loaded a row with this key; use merge() to copy onto it`,
           );

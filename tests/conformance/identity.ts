@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { DetachedInstanceError, identityKey, objectSession, update, ValidationError } from "../../mod.ts";
+import { DetachedInstanceError, identityKey, objectSession, update, uuidv7, ValidationError } from "../../mod.ts";
 import { Author, author, Book, Maker, Review, Seat } from "./models.ts";
 import { refused, sendsNothing, type Target, test } from "./setup.ts";
 
@@ -195,6 +195,59 @@ export function identitySuite(target: Target): void {
     eve!.id = dan!.id;
     await refused(() => sendsNothing(place, () => another.commit()), ValidationError, "same key", "merge()");
   });
+
+  test(target, "what was taken out again is in nobody's way, whatever becomes of its key", async (place) => {
+    await using session = place.session();
+    const [ann, bob] = session.addAll([new Author({ name: "Ann" }), new Author({ name: "Bob" })]);
+    session.expunge(ann!);
+    ann!.id = bob!.id;
+    assertStrictEquals(await session.merge(new Author({ id: bob!.id, name: "Rob" })), bob);
+    ann!.id = {} as string;
+    const cat = session.add(new Author({ id: uuidv7(), name: "Cat" }));
+    await session.commit();
+    assertEquals(await place.column("authors", "name"), ["Cat", "Rob"]);
+    // One that is spoiled where it is concerns itself alone.
+    const dan = session.add(new Author({ name: "Dan" }));
+    dan.id = {} as string;
+    await refused(() => session.add(new Author({ id: cat.id, name: "twin" })), ValidationError, "same key");
+    await session.rollback();
+  });
+
+  test(target, "a detached instance has the key of its row, whatever its constructor made up", async (place) => {
+    const [ann, bob] = [new Author({ name: "Ann" }), new Author({ name: "Bob" })];
+    const own = ann.id;
+    ann.id = bob.id;
+    await place.save(ann);
+    ann.id = own;
+    await using session = place.session();
+    session.add(bob);
+    await refused(() => session.add(ann), ValidationError, "same key");
+  });
+
+  test(target, "a session goes through its instances model by model, whatever was looked up", async (place) => {
+    await using session = place.session();
+    const all: object[] = [];
+    for (const name of ["Ann", "Bob"]) {
+      const author = session.add(new Author({ name }));
+      const book = session.add(new Book({ title: name, authorId: author.id }));
+      await session.commit();
+      all.push(author, book);
+    }
+    const [ann, , bob] = all;
+    const inOrder = () => [...session].map((instance) => all.indexOf(instance));
+    assertEquals(inOrder(), [0, 2, 1, 3]);
+    assertStrictEquals(session.identityMap.get(Author, (bob as Author).id), bob);
+    assertEquals(inOrder(), [0, 2, 1, 3]);
+    assertStrictEquals(await session.getOne(Author, (ann as Author).id), ann);
+  });
+
+  test(target, "a flush of some instances does not mind what others are to be", async (place) => {
+    await using session = place.session();
+    const [ann, bob] = session.addAll([new Author({ name: "Ann" }), new Author({ name: "Bob" })]);
+    bob!.id = ann!.id;
+    await session.flush([bob!]);
+    await refused(() => session.flush(), ValidationError, "has loaded a row with this key");
+  }, "interactive");
 
   test(target, "instances that no key was looked up beside are found all the same", async (place) => {
     await using session = place.session();
