@@ -20,7 +20,7 @@ import { type Departure, followForeignKeys, leaveCollections, leaveUnknown } fro
 
 /** Whether an instance of a model is loaded. */
 export function isLoaded(tracker: Tracker, mapper: Mapper): boolean {
-  return tracker.identity.of(mapper).length > 0;
+  return tracker.identity.states().some((state) => state.mapper.is(mapper));
 }
 
 /** Whether a deletion of a model's rows can concern what is loaded: an instance of it, or one that goes or changes with it. */

@@ -52,11 +52,13 @@ export class IdentityMap {
     return this.mayWait(state, key) ? undefined : this.holder(state.mapper, key);
   }
 
-  /** Whether no other instance can have this one's key: its constructor made it up, as did those of all that are here. */
+  /**
+   * Whether no other instance can have this one's key: its constructor made it up, as did those of all that are here. The
+   * token of a key of several columns is no UUID.
+   */
   mayWait({ mapper: { root, key: columns }, instance }: InstanceState, key: KeyToken): boolean {
     const { makeDefault, property } = columns[0]!;
-    return makeDefault === uuidv7 && columns.length === 1 && madeUp(instance, property) === key &&
-      !this.#families.get(root)?.indexed.size;
+    return makeDefault === uuidv7 && madeUp(instance, property) === key && !this.#families.get(root)?.indexed.size;
   }
 
   /** The instances of one model and of its subclasses. */
@@ -94,9 +96,10 @@ export class IdentityMap {
 
   /** Every instance that is there now, model by model. */
   states(): readonly InstanceState[] {
-    return this.#list ??= [...this.#families.values()].flatMap((
-      { indexed, waiting },
-    ) => [...indexed.values(), ...waiting]);
+    return this.#list ??= [...this.#families.values()].flatMap((family) => [
+      ...family.indexed.values(),
+      ...family.waiting,
+    ]);
   }
 
   [Symbol.iterator](): Iterator<InstanceState> {
